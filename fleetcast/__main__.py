@@ -1,0 +1,68 @@
+"""The front door: one file per command, loaded when it is asked for.
+
+`fleetcast --help` must answer at once, so nothing heavy is imported here: scipy, pandas,
+matplotlib and numba together take seconds.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from fleetcast.exits import EXIT_FAILED, Stop
+
+COMMANDS = {
+    "plan": "Find the smallest certified fleet for a scenario.",
+    "simulate": "Run replications of a scenario's own fleet.",
+    "report": "Draw the report of a finished plan again.",
+    "check": "Check a scenario file and show every fault.",
+    "init": "Write an example scenario to start from.",
+    "schema": "Print the JSON Schema of scenario files.",
+}
+
+
+class FrontDoor(click.Group):
+    """Imports a command's module when it is run, not when it is listed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"fleetcast.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fleetcast")
+def door() -> None:
+    """How many GPUs does this LLM traffic need, and how sure are we?
+
+    Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
+    within the bounds, 4 undecided within the budget.
+    """
+
+
+def main() -> None:
+    """Run the command line; every expected error is one message, never a traceback."""
+    try:
+        door()
+    except Stop as stop:
+        click.echo(f"Error: {stop}", err=True)
+        sys.exit(stop.code)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
+        sys.exit(130)
+    except OSError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""Exit codes, and the error that carries one."""
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INFEASIBLE = 3
+EXIT_UNDECIDED = 4
+
+
+class Stop(Exception):
+    """End the command with a message for its user."""
+
+    def __init__(self, message: str, code: int = EXIT_USAGE) -> None:
+        super().__init__(message)
+        self.code = code

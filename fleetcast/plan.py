@@ -1,0 +1,89 @@
+"""`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleetcast import options
+from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
+from scenarios.model import Scenario
+
+EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified": EXIT_UNDECIDED}
+
+
+@click.command("plan")
+@options.running
+def command(
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
+    output: str,
+) -> None:  # fmt: skip
+    """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
+
+    FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
+    a finished one is shown again.
+    """
+    from reports.page import write_report
+    from reports.tables import plan_lines
+
+    scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
+    folder = out or Path("out") / scenario.name
+    data = finished_plan(folder, scenario) or make_plan(scenario, folder, workers)
+    page = write_report(folder)
+    if output == "json":
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo("\n".join([*plan_lines(data), f"  report: {page}"]))
+    raise SystemExit(EXITS[data["certificate"]["status"]])
+
+
+def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
+    """Search, then write everything; plan.json last, so that its presence means done."""
+    from fleetcast.progress import trial_text, watching
+    from planner.evidence import write_tables
+    from planner.plan import as_json, plan
+    from planner.search import SCREENING
+    from planner.verdict import RefereeFor
+    from simulator.monte_carlo import Runs, Trial, identity, processes
+    from simulator.results import finite, manifest, write_json
+    from simulator.traffic import TraceError
+
+    assert scenario.sla is not None
+    work = folder / "runs" / identity(scenario, scenario.seed)
+    (folder / "plan.json").unlink(missing_ok=True)
+    try:
+        with processes(workers) as pool, watching() as line:
+            run_of = Runs(
+                scenario, scenario.seed, work, pool, workers, RefereeFor(scenario.sla.objectives)
+            )
+
+            def show(trial: Trial, kept: bool) -> None:
+                phase = "screen" if trial.replication >= SCREENING else "certify"
+                number = trial.replication % SCREENING + 1
+                line.tell(trial_text(trial._replace(replication=number), kept, phase), number, 0)
+
+            answer = plan(scenario, scenario.seed, run_of, show)
+    except TraceError as error:
+        raise Stop(str(error)) from error
+    groups = [group.name for group in scenario.traffic]
+    tables = write_tables(folder, answer.trials, answer.runs, groups)
+    data: dict[str, Any] = finite(as_json(answer))
+    write_json(manifest(scenario, scenario.seed, {"files": tables}), folder / "manifest.json")
+    write_json(data, folder / "plan.json")
+    shutil.rmtree(folder / "runs")
+    return data
+
+
+def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
+    """The plan in `folder` if it answers this very scenario with this very version."""
+    from simulator.results import versions
+
+    try:
+        known = json.loads((folder / "manifest.json").read_text())
+        data: dict[str, Any] = json.loads((folder / "plan.json").read_text())
+    except (OSError, ValueError):
+        return None
+    same = known["scenario_hash"] == scenario.hash and known["versions"] == versions()
+    return data if same and data["scenario_hash"] == scenario.hash else None

@@ -1,0 +1,141 @@
+"""Where to look: a size below which no fleet can keep up, and a first guess. No simulation.
+
+In steady state a replica spends `fixed` seconds per step plus the marginal work w of the requests
+that arrive meanwhile: T = fixed + T r w for r requests/s, so T = fixed / (1 - r w). Everything
+else (batch, KV in use, TTFT) follows from T. Means only: queues, bursts and failures come later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from scipy import stats
+
+from scenarios.model import Scenario
+from scenarios.objectives import Objective
+from simulator.batching import Limits
+from simulator.latency import StepTime, step_time
+from simulator.outages import unavailability
+from simulator.simulate import replica_limits
+from simulator.traffic import NS_PER_S, Workload, draw_workload
+
+SAMPLES = 12
+SAFETY = 0.8
+"""A short period may ride out a slight overload, so the bound stays this far below stability."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the drawn periods ask for, per second and per request."""
+
+    rate_per_s: float
+    peak_rate_per_s: float
+    input_tokens: float
+    output_tokens: float
+    work_s: float
+    """Replica-seconds one request adds to the steps it takes part in, beyond their fixed part."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The sizes worth looking at: nothing below `low`, first try `start`."""
+
+    low: int
+    start: int
+    load: Load
+
+
+def bracket(scenario: Scenario, seed: int, first_replication: int, probability: float) -> Bracket:
+    """Bounds from a few drawn periods, numbered from `first_replication`."""
+    periods = [draw_workload(scenario, seed, first_replication + i) for i in range(SAMPLES)]
+    limits, time = replica_limits(scenario), step_time(scenario)
+    load = measure_load(periods, scenario.horizon_s, time, limits, probability)
+    objectives = scenario.sla.objectives if scenario.sla else ()
+    low = max(1, ceil(SAFETY * stability_bound(load, time, limits)))
+    serving = next(
+        (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
+    )
+    return Bracket(low, serving + spares(scenario, serving, probability), load)
+
+
+def measure_load(
+    periods: Sequence[Workload], horizon_s: float, time: StepTime, limits: Limits, probability: float
+) -> Load:
+    horizon_ns = horizon_s * NS_PER_S
+    counted = [(w.arrival_ns >= 0) & (w.arrival_ns < horizon_ns) for w in periods]
+    inputs = np.concatenate([w.input_tokens[c] for w, c in zip(periods, counted, strict=True)])
+    outputs = np.concatenate([w.output_tokens[c] for w, c in zip(periods, counted, strict=True)])
+    busiest = []
+    for workload, rows in zip(periods, counted, strict=True):
+        fifths = np.histogram(workload.arrival_ns[rows], bins=5, range=(0, horizon_ns))[0]
+        busiest.append(fifths.max() / (horizon_s / 5))
+    return Load(
+        rate_per_s=inputs.size / (len(periods) * horizon_s),
+        peak_rate_per_s=float(np.quantile(busiest, probability)),
+        input_tokens=float(inputs.mean()) if inputs.size else 0.0,
+        output_tokens=float(outputs.mean()) if outputs.size else 0.0,
+        work_s=float(marginal_work_s(inputs, outputs, time, limits).mean()) if inputs.size else 0.0,
+    )
+
+
+def marginal_work_s(
+    inputs: np.ndarray, outputs: np.ndarray, time: StepTime, limits: Limits
+) -> np.ndarray:
+    """Seconds each request adds at least: its tokens, context reads and attention, and its part of
+    reading the experts in the fullest possible step."""
+    decodes = outputs - 1
+    contexts = decodes * inputs + outputs * decodes / 2
+    prefill_pairs = inputs * (inputs + 1) / 2
+    budget = limits.max_num_batched_tokens
+    experts_token_s = time.experts_s * (1.0 - time.expert_miss**budget) / budget
+    return np.asarray(
+        inputs * time.prefill_token_s
+        + decodes * time.decode_token_s
+        + outputs * time.sequence_s
+        + contexts * time.kv_token_s
+        + (prefill_pairs + contexts) * time.attention_pair_s
+        + (inputs + decodes) * experts_token_s
+    )
+
+
+def stability_bound(load: Load, time: StepTime, limits: Limits) -> float:
+    """Replicas below which work, seats or KV blocks run out at the mean rate, however batched."""
+    shared_s = time.fixed_s * load.output_tokens / limits.max_num_seqs
+    residence_s = load.output_tokens * time.fixed_s
+    tokens_held = load.input_tokens + load.output_tokens / 2
+    pool_tokens = limits.blocks * limits.block_tokens
+    return load.rate_per_s * max(load.work_s + shared_s, residence_s * tokens_held / pool_tokens)
+
+
+def keeps_up(
+    load: Load, replicas: int, time: StepTime, limits: Limits, objectives: Sequence[Objective]
+) -> bool:
+    """Whether the mean-field steady state at the peak rate exists and meets the latency limits."""
+    rate_per_s = load.peak_rate_per_s / replicas
+    busy = rate_per_s * load.work_s
+    if busy >= 0.95:
+        return False
+    step_s = time.fixed_s / (1.0 - busy)
+    running = rate_per_s * load.output_tokens * step_s
+    held = running * (load.input_tokens + load.output_tokens / 2)
+    if running > limits.max_num_seqs or held > limits.blocks * limits.block_tokens:
+        return False
+    ttft_s = 1.5 * step_s + load.input_tokens * time.prefill_token_s
+    expected_s = {
+        "ttft": ttft_s,
+        "tpot": step_s,
+        "itl": step_s,
+        "e2e": ttft_s + load.output_tokens * step_s,
+    }
+    return all(expected_s[o.metric] <= o.limit for o in objectives if o.is_latency)
+
+
+def spares(scenario: Scenario, serving: int, probability: float) -> int:
+    """Replicas on top so that `serving` are up with `probability` at a random instant."""
+    if scenario.failures is None:
+        return 0
+    down = unavailability(scenario.failures.replica, scenario.cold_start_s)
+    return next(
+        k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability
+    )

@@ -1,0 +1,65 @@
+"""The figures of one run that people ask for, and their estimates over runs."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from scenarios.objectives import Objective
+from planner.verdict import error_rate, goodput, judge, measure
+from simulator import histogram
+from simulator.estimates import Estimate, median_estimate
+from simulator.run import OUTCOMES, Run
+
+LATENCY_METRICS = ("ttft", "tpot", "e2e", "itl")
+PERCENTILES = ("50", "95", "99")
+
+Figures = dict[str, Any]
+
+
+def figures(run: Run, objectives: Sequence[Objective], horizon_s: float) -> Figures:
+    """One row of replications.parquet. Seconds, shares of one, requests and tokens per second;
+    latencies are infinite where too many requests did not complete."""
+    verdict = judge(run, objectives)
+    row: Figures = {
+        "kept": verdict.kept,
+        "stopped_early": run.stopped_early,
+        "requests": len(run),
+        **{name: int((run.outcome == code).sum()) for code, name in enumerate(OUTCOMES)},
+    }
+    for metric in LATENCY_METRICS:
+        for percentile in PERCENTILES:
+            row[f"{metric}_s_p{percentile}"] = latency_s(run, metric, percentile)
+    completed = run.completed
+    return row | {
+        "error_rate": error_rate(run),
+        "goodput": goodput(run, objectives),
+        "requests_per_s": len(run) / horizon_s,
+        "output_tokens_per_s": int(run.output_tokens[completed].sum()) / horizon_s,
+        "input_tokens_per_s": int(run.input_tokens[completed].sum()) / horizon_s,
+        "busy_share": run.busy_share,
+        "kv_used_max": float(run.timeline["kv_used"].max()),
+        "waiting_max": int(run.timeline["waiting"].max()),
+        "replicas_up_min": int(run.timeline["replicas_up"].min()),
+        "preemptions": int(run.preemptions.sum()),
+        "retries": int(run.retries.sum()),
+        "steps": run.steps,
+    }
+
+
+def latency_s(run: Run, metric: str, percentile: str) -> float:
+    share = Fraction(percentile) / 100
+    if metric == "itl":
+        return histogram.quantile_s(run.itl_histogram, share)
+    return measure(run, Objective(metric, share, "<=", 0.0, ""), ())
+
+
+ESTIMATED = (
+    *(f"{metric}_s_p{percentile}" for metric in LATENCY_METRICS for percentile in PERCENTILES),
+    "error_rate", "goodput", "requests_per_s", "output_tokens_per_s", "input_tokens_per_s",
+    "busy_share", "kv_used_max", "waiting_max", "preemptions", "retries",
+)  # fmt: skip
+
+
+def estimates(rows: Sequence[Figures]) -> dict[str, Estimate]:
+    """Each figure's median over replications, with its 95 % interval."""
+    return {name: median_estimate([row[name] for row in rows]) for name in ESTIMATED}

@@ -1,0 +1,227 @@
+"""Scenario -> Plan: the smallest fleet whose SLA holds with stated confidence, and the evidence."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from planner.bracket import Bracket, bracket
+from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost
+from planner.metrics import Figures, estimates, figures
+from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
+from planner.sequential import confidence_sequence
+from planner.verdict import judge
+from scenarios.model import Scenario
+from scenarios.objectives import Objective
+from simulator.estimates import Estimate, median_estimate
+from simulator.monte_carlo import Trial
+from simulator.run import Run
+
+RunOf = Callable[[Trial], Run]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choice and why: what was tried, what the chosen fleet did, what one fewer would do."""
+
+    scenario: Scenario
+    seed: int
+    promise: Promise
+    bracket: Bracket
+    certificate: Certificate
+    trials: pd.DataFrame
+    """One row per trial that counted: phase, replicas, replication, figures."""
+    shown: int
+    """The fleet the figures are about: the certified one, or the largest one tried."""
+    runs: tuple[Run, ...]
+    """Its certification runs, whole, in order of replication."""
+    cost: Cost
+
+    @property
+    def one_fewer(self) -> Tally:
+        """One replica below the certified fleet; sizes below the analytic bound were not run."""
+        assert self.certificate.replicas is not None
+        below = self.certificate.replicas - 1
+        tally = self.certificate.tally(below) or Tally(below, 0, 0, "rejected")
+        return tally._replace(status="undecided") if tally.status == "certified" else tally
+
+
+def plan(
+    scenario: Scenario, seed: int, run_of: RunOf, on_trial: Callable[[Trial, bool], None]
+) -> Plan:
+    """Search, and gather the evidence of the answer.
+
+    `run_of` gives the run of a trial (from a pool, a folder, a cache); `on_trial` hears of each
+    verdict as it falls. The scenario must have sla, plan and price.
+    """
+    assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
+    sla = scenario.sla
+    coupled = scenario.fleet.router in COUPLED_ROUTERS
+    promise = Promise(sla.probability, sla.confidence, coupled)
+    bounds = bracket(scenario, seed, SCREENING, sla.probability)
+    first, last = scenario.plan.replicas
+    low, high = min(max(first, bounds.low), last), last
+    rows: list[Figures] = []
+
+    def verdict_on(trial: Trial) -> bool:
+        run = run_of(trial)
+        kept = judge(run, sla.objectives).kept
+        phase = "screen" if trial.replication >= SCREENING else "certify"
+        where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
+        rows.append(where | figures(run, sla.objectives, scenario.horizon_s))
+        on_trial(trial, kept)
+        return kept
+
+    asking = search(low, bounds.start, high, promise)
+    try:
+        trial = next(asking)
+        while True:
+            trial = asking.send(verdict_on(trial))
+    except StopIteration as answer:
+        certificate: Certificate = answer.value
+
+    shown = certificate.replicas or high
+    tally = certificate.tally(shown)
+    runs = tuple(run_of(Trial(shown, index)) for index in range(tally.runs if tally else 0))
+    return Plan(
+        scenario=scenario,
+        seed=seed,
+        promise=promise,
+        bracket=bounds,
+        certificate=certificate,
+        trials=pd.DataFrame(rows),
+        shown=shown,
+        runs=runs,
+        cost=fleet_cost(scenario, shown, runs),
+    )
+
+
+def statement(plan: Plan) -> str:
+    """What the plan says, word for word, with its scope."""
+    scenario, promise = plan.scenario, plan.promise
+    assert scenario.sla is not None
+    kept = " and ".join(objective.text for objective in scenario.sla.objectives)
+    period = f"a period of {duration(scenario.horizon_s)}"
+    model = f"In this model (scenario {scenario.hash[:12]}) {period} meets [{kept}]"
+    scope = (
+        "The statement is about the model with these inputs: rates, lengths, step time and failure "
+        "rates are taken as given."
+    )
+    goal = f"with probability >= {promise.probability:g}"
+    confidence = f"{promise.confidence:.0%} confidence"
+    chosen = plan.certificate.replicas
+    if chosen is None:
+        tally = plan.certificate.tally(plan.shown)
+        seen = f"{tally.failed} of {tally.runs} periods failed" if tally else "not run"
+        verb = "is rejected" if plan.certificate.status == "infeasible" else "is undecided"
+        return f"{model} {goal}: not certified for up to {plan.shown} replicas, which {verb} ({seen}). {scope}"
+    tally = plan.certificate.tally(chosen)
+    assert tally is not None
+    fewer = plan.one_fewer
+    below = (
+        f"{replicas(fewer.replicas)}: {fewer.status} ({fewer.failed}/{fewer.runs} periods failed)."
+        if fewer.runs
+        else f"{replicas(fewer.replicas)}: rejected (cannot serve the mean load)."
+    )
+    return (
+        f"{model} {goal}: certified for {replicas(chosen)} at {confidence} "
+        f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
+        f"error <= {promise.alpha:.2g} over the whole search including its stopping rule). "
+        f"{below} {scope}"
+    )
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """The plan as data, stable keys for CI: seconds, shares of one, USD."""
+    scenario, certificate = plan.scenario, plan.certificate
+    assert scenario.sla is not None and scenario.plan is not None
+    shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
+    rows = [figures(run, scenario.sla.objectives, scenario.horizon_s) for run in plan.runs]
+    return {
+        "name": scenario.name,
+        "scenario_hash": scenario.hash,
+        "seed": plan.seed,
+        "statement": statement(plan),
+        "fleet": {
+            "replicas": certificate.replicas,
+            "gpus": certificate.replicas and certificate.replicas * scenario.gpus_per_replica,
+            "gpu": scenario.replica.gpu.name,
+            "gpus_per_replica": scenario.gpus_per_replica,
+            "model": scenario.model.name,
+            "precision": scenario.replica.precision,
+            "router": scenario.fleet.router,
+        },
+        "certificate": {
+            "status": certificate.status,
+            "probability": plan.promise.probability,
+            "confidence": plan.promise.confidence,
+            "replications": shown.runs,
+            "failed": shown.failed,
+            "interval": interval(shown, plan.promise),
+        },
+        "one_fewer": None if certificate.replicas is None else tally_json(plan.one_fewer, plan),
+        "cost": plan.cost._asdict() | {"hours_per_month": HOURS_PER_MONTH},
+        "figures_of": plan.shown,
+        "objectives": [
+            objective_json(objective, estimate)
+            for objective, estimate in zip(
+                scenario.sla.objectives, objective_estimates(plan), strict=True
+            )
+        ],
+        "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()}
+        if rows
+        else {},
+        "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
+        "screened": [
+            {"replicas": tally.replicas, "passed": tally.status != "rejected"}
+            for tally in certificate.screened
+        ],
+        "search": {
+            "first": scenario.plan.replicas[0],
+            "last": scenario.plan.replicas[1],
+            "lower_bound": plan.bracket.low,
+            "first_guess": plan.bracket.start,
+        },
+        "load": {
+            "requests_per_s": plan.bracket.load.rate_per_s,
+            "input_tokens": plan.bracket.load.input_tokens,
+            "output_tokens": plan.bracket.load.output_tokens,
+        },
+    }
+
+
+def objective_estimates(plan: Plan) -> Iterable[Estimate]:
+    assert plan.scenario.sla is not None
+    verdicts = [judge(run, plan.scenario.sla.objectives) for run in plan.runs]
+    for index in range(len(plan.scenario.sla.objectives)):
+        yield median_estimate([verdict.checks[index].value for verdict in verdicts])
+
+
+def objective_json(objective: Objective, estimate: Estimate) -> dict[str, Any]:
+    return {"objective": objective.text, "limit": objective.limit} | estimate._asdict()
+
+
+def tally_json(tally: Tally, plan: Plan) -> dict[str, Any]:
+    return tally._asdict() | {"interval": interval(tally, plan.promise)}
+
+
+def interval(tally: Tally, promise: Promise) -> list[float]:
+    """A confidence sequence for the share of periods kept: valid although the search looked on."""
+    return list(confidence_sequence(tally.runs, tally.failed, promise.alpha))
+
+
+def replicas(count: int) -> str:
+    return f"{count} replica" + ("" if count == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """'5 min' of 300, '90 s' of 90, '24 h' of a day.
+
+    >>> duration(300.0), duration(90.0), duration(86400.0)
+    ('5 min', '90 s', '24 h')
+    """
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,248 @@
+"""The search for the smallest fleet: screen roughly, certify exactly, look one size below.
+
+It proposes trials and learns verdicts (a generator: `yield Trial` asks, `send(kept)` tells) and
+never runs anything itself. Screening picks where to look and is not protected; its replications
+are numbered apart and never enter the certificate. Certification runs fresh ones.
+
+Certification spends alpha once over all sizes: more replicas never hurt on the same replication
+(least-outstanding: no violation seen), so accepting any size below the true one implies that the
+size just below it was accepted too. A pass is therefore inherited by larger fleets while searching,
+and before a size is accepted every inherited pass of it is run and counted as it comes out.
+For routers without that property nothing is inherited and alpha is shared among the sizes.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Literal, NamedTuple
+
+from planner.sequential import accepts, rejects
+from simulator.monte_carlo import Trial
+
+SCREENING = 1_000_000
+"""Screening replications are numbered from here, certifying ones from 0."""
+WINDOW = 4
+"""How many sizes one round of certification looks at."""
+REJECT_ALPHA = 0.05
+COUPLED_ROUTERS = ("least-outstanding",)
+
+Ask = Generator[Trial, bool, "Certificate"]
+Status = Literal["certified", "rejected", "undecided"]
+
+
+class Promise(NamedTuple):
+    """Each period keeps the SLA with `probability`; the plan may err with 1 - `confidence`."""
+
+    probability: float
+    confidence: float
+    coupled: bool = True
+
+    @property
+    def alpha(self) -> float:
+        return 1.0 - self.confidence
+
+    @property
+    def runs_screen(self) -> int:
+        return whole(0.6 / (1.0 - self.probability))
+
+    @property
+    def runs_economic(self) -> int:
+        """Beyond this many runs a saved replica is not worth more of them."""
+        return whole(10.0 / (1.0 - self.probability))
+
+    @property
+    def runs_max(self) -> int:
+        return whole(60.0 / (1.0 - self.probability))
+
+
+class Tally(NamedTuple):
+    """What certification saw of one size."""
+
+    replicas: int
+    runs: int
+    failed: int
+    status: Status
+    inherited: int = 0
+    """How many of the runs were passes of a smaller fleet, not simulated for this one."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The answer of a search. `replicas` is None when no size was certified."""
+
+    replicas: int | None
+    status: Literal["certified", "not certified", "infeasible"]
+    alpha: float
+    """Error probability of the round that answered; the rounds together keep 1 - confidence."""
+    tallies: tuple[Tally, ...]
+    screened: tuple[Tally, ...] = ()
+
+    def tally(self, replicas: int) -> Tally | None:
+        return next((tally for tally in self.tallies if tally.replicas == replicas), None)
+
+
+@dataclass
+class Evidence:
+    """Verdicts of certification so far: known[c][i] for the replications of size c that were run."""
+
+    promise: Promise
+    alpha: float
+    known: dict[int, dict[int, bool]] = field(default_factory=dict)
+    runs: dict[int, int] = field(default_factory=dict)
+    """How many replications, from 0 on, each size has an answer for, run or inherited."""
+
+    def failed(self, replicas: int) -> int:
+        return sum(not kept for kept in self.known.get(replicas, {}).values())
+
+    def status(self, replicas: int) -> Status:
+        runs, failed = self.runs.get(replicas, 0), self.failed(replicas)
+        p0 = self.promise.probability
+        if accepts(p0, self.alpha, runs, failed, self.promise.runs_max):
+            return "certified"
+        return "rejected" if rejects(p0, REJECT_ALPHA, runs, failed) else "undecided"
+
+    def ask(self, replicas: int, replication: int, complete: bool) -> Generator[Trial, bool, bool]:
+        """Run one replication of one size, unless its verdict is known."""
+        known = self.known.setdefault(replicas, {})
+        if replication not in known:
+            known[replication] = yield Trial(replicas, replication, complete)
+        return known[replication]
+
+    def tallies(self) -> tuple[Tally, ...]:
+        return tuple(
+            Tally(replicas, runs, self.failed(replicas), self.status(replicas),
+                  runs - len(self.known.get(replicas, {})))
+            for replicas, runs in sorted(self.runs.items())
+            if replicas in self.known
+        )
+
+
+def search(low: int, start: int, high: int, promise: Promise) -> Ask:
+    """Find and certify the smallest size in low..high, guessing first at `start`."""
+    screened: dict[int, bool] = {}
+    chosen = yield from screen(low, start, high, promise, screened)
+    # A size that fails the rough screening everywhere still gets its exact answer.
+    candidate = high if chosen is None else chosen
+    evidence = Evidence(promise, 0.0)
+    for share in (0.75, 0.25) if candidate + WINDOW <= high else (1.0,):
+        window = range(candidate, min(candidate + WINDOW, high + 1))
+        evidence.alpha = promise.alpha * share / (1 if promise.coupled else len(window))
+        accepted = yield from certify(window, evidence)
+        if accepted is not None:
+            accepted = yield from descend(accepted, low, evidence)
+            return answer(accepted, "certified", evidence, screened)
+        candidate = min(candidate + WINDOW, high)
+    hopeless = evidence.status(high) == "rejected"
+    return answer(None, "infeasible" if hopeless else "not certified", evidence, screened)
+
+
+def answer(
+    replicas: int | None,
+    status: Literal["certified", "not certified", "infeasible"],
+    evidence: Evidence,
+    screened: dict[int, bool],
+) -> Certificate:
+    rough = tuple(
+        Tally(size, 0, 0, "undecided" if passed else "rejected")
+        for size, passed in sorted(screened.items())
+    )
+    return Certificate(replicas, status, evidence.alpha, evidence.tallies(), rough)
+
+
+def screen(
+    low: int, start: int, high: int, promise: Promise, passed: dict[int, bool]
+) -> Generator[Trial, bool, int | None]:
+    """The smallest size that looks good: gallop away from `start`, then bisect. None if none does."""
+
+    def look(size: int) -> Generator[Trial, bool, bool]:
+        if size not in passed:
+            failed = 0
+            for index in range(promise.runs_screen):
+                failed += not (yield Trial(size, SCREENING + index, complete=False))
+                if failed > 1:
+                    break
+            passed[size] = failed <= 1
+        return passed[size]
+
+    bad, good = low - 1, None
+    size, stride = min(max(start, low), high), 1
+    while good is None or bad < good - 1:
+        if (yield from look(size)):
+            good = size
+        else:
+            bad = size
+        if bad >= high:
+            return None
+        if good is None:
+            size = min(bad + stride, high)
+        elif bad < low and stride < good - bad:
+            size = max(good - stride, low)
+        else:
+            size = (bad + good) // 2
+        stride *= 2
+    return good
+
+
+def certify(window: range, evidence: Evidence) -> Generator[Trial, bool, int | None]:
+    """Run replication after replication until the smallest certified size is clear; None if the
+    budget ends first or every size is rejected."""
+    promise = evidence.promise
+    for index in range(promise.runs_max):
+        yield from one_replication(window, index, evidence)
+        accepted = yield from smallest_accepted(window, evidence)
+        if accepted is not None:
+            below = accepted - 1
+            settled = below not in window or evidence.status(below) == "rejected"
+            if settled or index + 1 >= promise.runs_economic:
+                return accepted
+        if all(evidence.status(size) == "rejected" for size in window):
+            return None
+    return None
+
+
+def one_replication(
+    window: range, index: int, evidence: Evidence
+) -> Generator[Trial, bool, None]:
+    """Give every open size its verdict on one replication, upwards; coupled, a pass ends the climb."""
+    open_sizes = [size for size in window if evidence.status(size) != "rejected"]
+    for size in open_sizes:
+        # The smallest open size is the likely answer: its runs are kept whole for the report.
+        kept = yield from evidence.ask(size, index, complete=size == open_sizes[0])
+        if kept and evidence.promise.coupled:
+            break
+    for size in open_sizes:
+        evidence.runs[size] = index + 1
+
+
+def smallest_accepted(
+    window: range, evidence: Evidence
+) -> Generator[Trial, bool, int | None]:
+    """The smallest size that is certified by runs of its own: inherited passes are run first."""
+    for size in window:
+        if evidence.status(size) == "certified":
+            for index in range(evidence.runs[size]):
+                yield from evidence.ask(size, index, complete=True)
+            if evidence.status(size) == "certified":
+                return size
+    return None
+
+
+def descend(accepted: int, low: int, evidence: Evidence) -> Generator[Trial, bool, int]:
+    """What one replica fewer would have done; should it be certified too, it is the answer."""
+    while accepted > low:
+        below = accepted - 1
+        for index in range(evidence.promise.runs_economic):
+            if evidence.status(below) != "undecided":
+                break
+            yield from evidence.ask(below, index, complete=False)
+            evidence.runs[below] = max(evidence.runs.get(below, 0), index + 1)
+        if evidence.status(below) != "certified" or not evidence.promise.coupled:
+            return accepted
+        yield from smallest_accepted(range(below, below + 1), evidence)
+        accepted = below
+    return accepted
+
+
+def whole(value: float) -> int:
+    """ceil, unbothered by 10 / (1 - 0.95) being 200.00000000000017."""
+    return ceil(value - 1e-6)

@@ -1,0 +1,132 @@
+"""Objectives x run -> verdict. One period, one exact answer: kept or broken, no interval inside.
+
+'p95 <= T' means: at most floor(0.05 N) of the N offered requests are above T or did not complete.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.objectives import Objective, allowed_violations
+from simulator import histogram
+from simulator.run import Run
+
+Floats = NDArray[np.float64]
+MINUTE_S = 60.0
+
+
+class Check(NamedTuple):
+    """One objective in one period: the figure it is about, and whether it was kept."""
+
+    objective: Objective
+    value: float
+    kept: bool
+
+
+class Verdict(NamedTuple):
+    """A period keeps its SLA when it keeps every objective."""
+
+    kept: bool
+    checks: tuple[Check, ...]
+
+
+def judge(run: Run, objectives: Sequence[Objective]) -> Verdict:
+    """The verdict on one run. A run that a referee stopped is broken, whatever its checks show."""
+    values = [measure(run, objective, objectives) for objective in objectives]
+    checks = tuple(
+        Check(objective, value, keeps(value, objective))
+        for objective, value in zip(objectives, values, strict=True)
+    )
+    return Verdict(not run.stopped_early and all(check.kept for check in checks), checks)
+
+
+def keeps(value: float, objective: Objective) -> bool:
+    return value <= objective.limit if objective.relation == "<=" else value >= objective.limit
+
+
+def measure(run: Run, objective: Objective, objectives: Sequence[Objective]) -> float:
+    """The figure an objective is about: seconds for latencies, else a share of one."""
+    match objective.metric:
+        case "itl":
+            if objective.share is None:
+                return histogram.mean_s(run.itl_histogram)
+            return histogram.quantile_s(run.itl_histogram, objective.share)
+        case "ttft" | "tpot" | "e2e":
+            return latency_figure(latencies_s(run, objective.metric), objective)
+        case "error_rate":
+            return error_rate(run)
+        case "goodput":
+            return goodput(run, objectives)
+        case "availability":
+            return availability(run, objectives)
+    raise AssertionError(objective.metric)
+
+
+def latencies_s(run: Run, metric: str) -> Floats:
+    return {"ttft": run.ttft_s, "tpot": run.tpot_s, "e2e": run.e2e_s}[metric]
+
+
+def latency_figure(latencies: Floats, objective: Objective) -> float:
+    """The mean, or the order statistic that is within the limit exactly when the objective is kept."""
+    if latencies.size == 0:
+        return 0.0
+    if objective.share is None:
+        return float(latencies.mean())
+    above = allowed_violations(latencies.size, objective.share)
+    return float(np.partition(latencies, latencies.size - above - 1)[latencies.size - above - 1])
+
+
+def error_rate(run: Run) -> float:
+    return float(np.mean(~run.completed)) if len(run) else 0.0
+
+
+def goodput(run: Run, objectives: Sequence[Objective]) -> float:
+    """Share of offered requests that complete and meet every per-request limit of the SLA."""
+    good = run.completed.copy()
+    for objective in objectives:
+        if objective.metric in ("ttft", "tpot", "e2e"):
+            good &= latencies_s(run, objective.metric) <= objective.limit
+    return float(good.mean()) if len(run) else 1.0
+
+
+def availability(run: Run, objectives: Sequence[Objective]) -> float:
+    """Share of one-minute windows (by arrival) whose error rate keeps the error_rate objective;
+    without such an objective, windows without any error. Windows without requests count as good."""
+    if not len(run):
+        return 1.0
+    limit = min((o.limit for o in objectives if o.metric == "error_rate"), default=0.0)
+    minute = (run.arrival_s // MINUTE_S).astype(int)
+    offered = np.bincount(minute)
+    failed = np.bincount(minute, weights=~run.completed)
+    return float(np.mean(failed <= limit * offered))
+
+
+class Referee:
+    """Stops a period as soon as its violations exceed what the SLA allows: exact, and on failing
+    periods most of the work is saved. Knows N beforehand, since all demand is drawn before."""
+
+    def __init__(self, objectives: Sequence[Objective], requests: int) -> None:
+        self.limits = [(o.metric, o.limit) for o in objectives if o.share is not None]
+        self.left = [allowed_violations(requests, o.share) for o in objectives if o.share]
+        errors = [o.limit for o in objectives if o.metric == "error_rate"]
+        self.errors_left = min((np.floor(limit * requests) for limit in errors), default=np.inf)
+
+    def __call__(self, ttft_s: float, tpot_s: float, e2e_s: float) -> bool:
+        """Hear of one ended request; True when the period is certainly broken."""
+        measured = {"ttft": ttft_s, "tpot": tpot_s, "e2e": e2e_s, "itl": 0.0}
+        for index, (metric, limit) in enumerate(self.limits):
+            self.left[index] -= measured[metric] > limit
+        self.errors_left -= e2e_s == np.inf
+        return self.errors_left < 0 or min(self.left, default=0) < 0
+
+
+class RefereeFor:
+    """Makes the referee of a period with N requests; travels to worker processes."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
+
+    def __call__(self, requests: int) -> Referee:
+        return Referee(self.objectives, requests)

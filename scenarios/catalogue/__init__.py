@@ -1,0 +1,81 @@
+"""The catalogue: what is known about GPUs, models and engines, each fact with source and date."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from ruamel.yaml import YAML
+
+from scenarios.catalogue.facts import Engine, Gpu, Model
+from scenarios.part import Part
+
+BUILT_IN_FILES = ("gpus.yaml", "models.yaml", "engines.yaml")
+
+
+def with_names(entries: Any) -> Any:
+    """The entries of one kind, each told the name it is listed under."""
+    if not isinstance(entries, Mapping):
+        return entries  # pydantic says what is wrong with it
+    return {
+        name: {**facts, "name": name} if isinstance(facts, Mapping) else facts
+        for name, facts in entries.items()
+    }
+
+
+class CatalogueFile(Part):
+    """One catalogue file: built in, or a user's own beside the scenario."""
+
+    gpus: Annotated[dict[str, Gpu], BeforeValidator(with_names)] = Field(default_factory=dict)
+    models: Annotated[dict[str, Model], BeforeValidator(with_names)] = Field(default_factory=dict)
+    engines: Annotated[dict[str, Engine], BeforeValidator(with_names)] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything known, by name."""
+
+    gpus: dict[str, Gpu]
+    models: dict[str, Model]
+    engines: dict[str, Engine]
+
+
+def read_catalogue_file(path: Path) -> CatalogueFile:
+    """The entries of one file.
+
+    Raises YAMLError when it is not YAML, ValidationError when an entry is wrong.
+    """
+    # The pure parser reads YAML 1.2; the C parser would read 1.1, where `8.03e9` is text.
+    return CatalogueFile.model_validate(YAML(typ="safe", pure=True).load(path))
+
+
+@cache
+def built_in_catalogue() -> Catalogue:
+    """The entries that come with the project."""
+    here = Path(__file__).parent
+    return merged(Catalogue({}, {}, {}), [read_catalogue_file(here / f) for f in BUILT_IN_FILES])
+
+
+def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
+    """A new catalogue: an entry of a later file replaces the whole earlier one of its name."""
+    for file in files:
+        catalogue = Catalogue(
+            gpus=catalogue.gpus | file.gpus,
+            models=catalogue.models | file.models,
+            engines=catalogue.engines | file.engines,
+        )
+    return catalogue
+
+
+def load_catalogue(extra_files: tuple[Path, ...] = ()) -> Catalogue:
+    """The built-in catalogue, with entries of `extra_files` added or put in place of its own.
+
+    The built-in part is read once per process, extra files at every call: their author edits them.
+    Raises OSError, YAMLError or ValidationError for a file that cannot be used.
+
+    >>> load_catalogue().gpus["h100-sxm-80gb"].bandwidth_bytes_per_s
+    3350000000000.0
+    """
+    return merged(built_in_catalogue(), [read_catalogue_file(path) for path in extra_files])

@@ -1,0 +1,133 @@
+"""What the catalogue knows about a GPU, a model, an engine: every entry with source and date."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scenarios.part import Part
+from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour
+
+Precision = Literal["bf16", "fp8", "nvfp4"]
+Positive = Annotated[int, Field(gt=0)]
+Efficiency = Annotated[float, Field(gt=0, le=1.5)]
+
+
+class Price(Part):
+    """What a GPU-hour costs on demand: the range seen, never used without the user's own price."""
+
+    low_usd_per_hour: UsdPerHour
+    high_usd_per_hour: UsdPerHour
+    source: str
+
+
+class Gpu(Part):
+    """One accelerator, as its datasheet tells, and the share of it that engines reach."""
+
+    name: str
+    memory_bytes: Annotated[Bytes, Field(gt=0)]
+    bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
+    bf16_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)]
+    fp8_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)] | None = None
+    nvfp4_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)] | None = None
+    link: Literal["nvlink", "pcie"]
+    link_bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
+    """One direction, per GPU."""
+    achieved_bandwidth: Efficiency = 0.89
+    """Share of `bandwidth` that weight and KV reads reach; default: the median of known GPUs."""
+    achieved_flops: Efficiency = 0.66
+    """Share of peak FLOPs that GEMMs reach; default: the median of known GPUs."""
+    price: Price | None = None
+    source: str
+    date: str
+
+    def flops_per_s(self, precision: Precision) -> float | None:
+        """Dense peak of GEMMs at `precision`; None where the GPU has no such units."""
+        peak: dict[Precision, float | None] = {
+            "bf16": self.bf16_flops_per_s,
+            "fp8": self.fp8_flops_per_s,
+            "nvfp4": self.nvfp4_flops_per_s,
+        }
+        return peak[precision]
+
+
+class LatentAttention(Part):
+    """Multi-head latent attention (MLA): the cache holds one compressed vector per token."""
+
+    kv_rank: Positive
+    rope_dim: Positive
+    nope_dim: Positive
+    value_dim: Positive
+    query_rank: Positive | None = None
+
+
+class Experts(Part):
+    """The mixture-of-experts layers of a model."""
+
+    layers: Positive
+    """How many of the model's layers are MoE layers; the others are dense."""
+    experts: Positive
+    per_token: Positive
+    intermediate: Positive
+    shared_intermediate: Annotated[int, Field(ge=0)] = 0
+    """Width of the always-active shared expert(s) together; 0 for none."""
+
+
+class SlidingWindow(Part):
+    """Layers whose attention, and so KV cache, reaches back `tokens` only."""
+
+    layers: Positive
+    tokens: Positive
+
+
+class Model(Part):
+    """The shape of a transformer: enough for its memory, its traffic and its FLOPs."""
+
+    name: str
+    layers: Positive
+    hidden: Positive
+    heads: Positive
+    kv_heads: Positive
+    head_dim: Positive
+    intermediate: Annotated[int, Field(ge=0)]
+    """Width of the dense layers' MLP; unused when every layer is MoE."""
+    mlp_matrices: Literal[2, 3] = 3
+    """3 for gated MLPs (SwiGLU), 2 for plain ones (GPT-J, Falcon)."""
+    parallel_attention: bool = False
+    """Attention and MLP side by side: one all-reduce per layer instead of two."""
+    vocabulary: Positive
+    tied_embeddings: bool = False
+    context_tokens: Positive
+    """Longest prompt + output the model takes."""
+    experts: Experts | None = None
+    latent_attention: LatentAttention | None = None
+    sliding_window: SlidingWindow | None = None
+    published_parameters: float | None = None
+    published_active_parameters: float | None = None
+    source: str
+    date: str
+
+
+class Engine(Part):
+    """What a serving engine adds to physics: overheads per step, reached shares, memory it keeps.
+
+    Units and source of each constant: catalogue/engines.yaml, `simulator/latency.py`.
+    """
+
+    name: str
+    step_overhead_s: Seconds
+    layer_overhead_s: Seconds
+    moe_layer_overhead_s: Seconds
+    sequence_overhead_s: Seconds
+    attention_efficiency: Efficiency
+    """Share of the GEMMs' FLOPs that attention kernels reach."""
+    nvlink_efficiency: Efficiency
+    nvlink_latency_s: Seconds
+    pcie_efficiency: Efficiency
+    pcie_latency_s: Seconds
+    kept_memory_bytes: Bytes
+    """Activation peak and everything outside the weights and the KV pool, per GPU."""
+    block_tokens: Positive = 16
+    cold_start_s: Seconds
+    """From a healthy node to a replica that serves, when the scenario does not say."""
+    source: str
+    date: str

@@ -1,0 +1,405 @@
+"""The Scenario: everything one YAML file may say, as one frozen tree.
+
+Field names end in their unit (`horizon_s`); YAML keys do not (`horizon: 5min`).
+What a key means and which values it takes is written here and nowhere else: faults, the JSON
+Schema and the reference page are made from this file.
+"""
+
+import hashlib
+import json
+import math
+from statistics import NormalDist
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
+from scenarios.objectives import ObjectiveText
+from scenarios.part import Part
+from scenarios.references import catalogue_name, model_reference, trace_reference
+from scenarios.units import PerSecond, Range, Seconds, Share, UsdPerHour
+
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+PositiveRate = Annotated[PerSecond, Field(gt=0)]
+Tokens = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
+
+P95 = NormalDist().inv_cdf(0.95)
+
+
+# --- lengths -----------------------------------------------------------------------------------
+
+
+class Constant(Part):
+    kind: Literal["constant"]
+    tokens: Tokens
+
+
+class Lognormal(Part):
+    """Lognormal by its median and 95th percentile, rounded to whole tokens, clipped to min..max."""
+
+    kind: Literal["lognormal"]
+    median: Annotated[float, Field(gt=0)]
+    p95: Annotated[float, Field(gt=0)]
+    min: Tokens = 1
+    max: Tokens | None = None
+
+    @model_validator(mode="after")
+    def percentiles_in_order(self) -> Self:
+        if self.p95 < self.median:
+            raise PydanticCustomError(
+                "quantity", "p95 below the median", {"allowed": "a p95 of at least the median"}
+            )
+        if self.max is not None and self.max < self.min:
+            raise PydanticCustomError("quantity", "max below min", {"allowed": "min <= max"})
+        return self
+
+    @property
+    def mu(self) -> float:
+        return math.log(self.median)
+
+    @property
+    def sigma(self) -> float:
+        return math.log(self.p95 / self.median) / P95
+
+
+class Table(Part):
+    """An empirical table: each of `tokens` with its weight (all equal when not given)."""
+
+    kind: Literal["table"]
+    tokens: Annotated[tuple[Tokens, ...], Field(min_length=1)]
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def one_weight_each(self) -> Self:
+        if self.weights is not None and (
+            len(self.weights) != len(self.tokens) or sum(self.weights) <= 0
+        ):
+            raise PydanticCustomError(
+                "quantity",
+                "weights do not match tokens",
+                {"allowed": f"{len(self.tokens)} weights, not all zero"},
+            )
+        return self
+
+
+class FromTrace(Part):
+    """The lengths of the trace's own rows; needs `arrivals: {kind: trace, ...}`."""
+
+    kind: Literal["trace"]
+
+
+class WeightedConstant(Constant):
+    weight: Annotated[float, Field(gt=0)]
+
+
+class WeightedLognormal(Lognormal):
+    weight: Annotated[float, Field(gt=0)]
+
+
+class WeightedTable(Table):
+    weight: Annotated[float, Field(gt=0)]
+
+
+Component = Annotated[
+    WeightedConstant | WeightedLognormal | WeightedTable, Field(discriminator="kind")
+]
+
+
+class Mixture(Part):
+    """Each request draws one component, with probability proportional to its weight."""
+
+    kind: Literal["mixture"]
+    of: Annotated[tuple[Component, ...], Field(min_length=1)]
+
+
+Lengths = Annotated[
+    Constant | Lognormal | Table | Mixture | FromTrace, Field(discriminator="kind")
+]
+
+# --- arrivals ----------------------------------------------------------------------------------
+
+
+class RateChange(Part):
+    """From `at` (0 = start of the period) on, the rate is `rate`."""
+
+    at_s: Annotated[Seconds, Field(ge=0)]
+    rate_per_s: PositiveRate
+
+
+class ConstantArrivals(Part):
+    """Evenly spaced: every gap is 1/rate."""
+
+    kind: Literal["constant"]
+    rate_per_s: PositiveRate
+    rate_table: tuple[RateChange, ...] = ()
+
+
+class PoissonArrivals(Part):
+    """Independent arrivals: exponential gaps."""
+
+    kind: Literal["poisson"]
+    rate_per_s: PositiveRate
+    rate_table: tuple[RateChange, ...] = ()
+
+
+class GammaArrivals(Part):
+    """Gamma gaps with coefficient of variation `cv`; 1 is Poisson, above 1 is bursty."""
+
+    kind: Literal["gamma"]
+    rate_per_s: PositiveRate
+    cv: Annotated[float, Field(gt=0, le=50)]
+    rate_table: tuple[RateChange, ...] = ()
+
+
+class TraceFile(Part):
+    """A trace file; its bytes, not its place, are part of the scenario's identity."""
+
+    path: str
+    sha256: str
+
+
+class TraceArrivals(Part):
+    """Windows of a recorded trace, drawn anew in every replication (circular block bootstrap).
+
+    Source: Politis and Romano 1992, 'A circular block-resampling procedure'.
+    """
+
+    kind: Literal["trace"]
+    file: Annotated[TraceFile, BeforeValidator(trace_reference), WithJsonSchema({"type": "string"})]
+    block_s: PositiveSeconds = 300.0
+    """Length of one window. Bursts shorter than this are kept as recorded."""
+    rate_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Below 1 rows are thinned out, above 1 independent windows are laid over each other."""
+
+
+Arrivals = Annotated[
+    ConstantArrivals | PoissonArrivals | GammaArrivals | TraceArrivals, Field(discriminator="kind")
+]
+
+
+class Traffic(Part):
+    """One group of requests."""
+
+    name: Annotated[str, Field(min_length=1)]
+    arrivals: Arrivals
+    input_tokens: Lengths
+    output_tokens: Lengths
+
+    @model_validator(mode="after")
+    def trace_lengths_need_a_trace(self) -> Self:
+        lengths = (self.input_tokens, self.output_tokens)
+        if self.arrivals.kind != "trace" and any(part.kind == "trace" for part in lengths):
+            raise PydanticCustomError(
+                "quantity",
+                "lengths from a trace without a trace",
+                {"allowed": "`arrivals: {kind: trace, file: ...}` beside lengths of kind trace"},
+            )
+        return self
+
+
+# --- the fleet ---------------------------------------------------------------------------------
+
+
+class EngineSettings(Part):
+    """The engine's own flags, by their own names."""
+
+    facts: Annotated[
+        Engine,
+        Field(alias="name"),
+        BeforeValidator(catalogue_name("engines")),
+        WithJsonSchema({"type": "string"}),
+    ]
+    max_num_seqs: Count = 256
+    max_num_batched_tokens: Count = 2048
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    chunked_prefill: bool = True
+    num_gpu_blocks: Count | None = None
+    """KV blocks from the engine's log; replaces the computed pool."""
+    max_model_len: Count | None = None
+    """Longest prompt + output; the model's own context when not given."""
+
+    @model_validator(mode="after")
+    def budget_above_seats(self) -> Self:
+        if self.max_num_batched_tokens <= self.max_num_seqs and self.max_num_seqs > 1:
+            raise PydanticCustomError(
+                "quantity",
+                "token budget not above the seats",
+                {"allowed": "max_num_batched_tokens greater than max_num_seqs"},
+            )
+        return self
+
+
+class Replica(Part):
+    """One serving engine and the GPUs under it."""
+
+    gpu: Annotated[Gpu, BeforeValidator(catalogue_name("gpus")), WithJsonSchema({"type": "string"})]
+    tensor_parallel: Literal[1, 2, 4, 8, 16] = 1
+    precision: Precision = "bf16"
+    engine: EngineSettings
+
+    @model_validator(mode="after")
+    def gpu_computes_in_precision(self) -> Self:
+        if self.gpu.flops_per_s(self.precision) is None:
+            able = [p for p in ("bf16", "fp8", "nvfp4") if self.gpu.flops_per_s(p)]
+            raise PydanticCustomError(
+                "quantity",
+                "precision the GPU does not compute in",
+                {"allowed": f"on {self.gpu.name}: {', '.join(able)}"},
+            )
+        return self
+
+
+class Fleet(Part):
+    """Our choice: how many equal replicas stand behind one router."""
+
+    replicas: Count
+    router: Literal["round-robin", "least-outstanding"] = "least-outstanding"
+
+
+class LinearLatency(Part):
+    """An explicit step time: the sum of these costs. For measured engines and exact checks."""
+
+    per_step_s: Seconds = 0.0
+    per_prefill_token_s: Seconds = 0.0
+    per_decode_token_s: Seconds = 0.0
+    per_sequence_s: Seconds = 0.0
+    per_kv_token_s: Seconds = 0.0
+    """Per token of context that the step reads."""
+    per_attention_pair_s: Seconds = 0.0
+    """Per (token computed, token attended to) pair."""
+
+    @model_validator(mode="after")
+    def some_positive_cost(self) -> Self:
+        costs = [getattr(self, name) for name in type(self).model_fields]
+        if min(costs) < 0 or max(costs) == 0:
+            raise PydanticCustomError(
+                "quantity", "a step that takes no time", {"allowed": "costs >= 0, one above 0"}
+            )
+        return self
+
+
+class Clients(Part):
+    """What the callers do: how long they wait, how often a failed replica's requests are retried."""
+
+    timeout_s: PositiveSeconds = 300.0
+    retries: Annotated[int, Field(ge=0)] = 3
+
+
+# --- failures ----------------------------------------------------------------------------------
+
+
+class Duration(Part):
+    """A lognormal duration by its median and 95th percentile."""
+
+    median_s: PositiveSeconds
+    p95_s: PositiveSeconds
+
+    @model_validator(mode="after")
+    def percentiles_in_order(self) -> Self:
+        if self.p95_s < self.median_s:
+            raise PydanticCustomError(
+                "quantity", "p95 below the median", {"allowed": "a p95 of at least the median"}
+            )
+        return self
+
+    @property
+    def sigma(self) -> float:
+        return math.log(self.p95_s / self.median_s) / P95
+
+    @property
+    def mean_s(self) -> float:
+        return self.median_s * math.exp(self.sigma**2 / 2)
+
+
+class ReplicaFailures(Part):
+    """A replica stops at a constant hazard 1/mtbf; then detection, repair and a cold start."""
+
+    mtbf_s: PositiveSeconds
+    detection_s: Annotated[Seconds, Field(ge=0)]
+    repair: Duration
+    cold_start_s: Annotated[Seconds, Field(ge=0)] | None = None
+    """From repaired to serving; the engine's catalogue entry when not given."""
+
+
+class Failures(Part):
+    replica: ReplicaFailures
+
+
+# --- the promise -------------------------------------------------------------------------------
+
+
+class Sla(Part):
+    """A period keeps the SLA when it meets every objective; `probability` of periods must."""
+
+    probability: Annotated[Share, Field(gt=0, le=0.9999)]
+    confidence: Annotated[Share, Field(gt=0.5, le=0.9999)] = 0.95
+    objectives: Annotated[tuple[ObjectiveText, ...], Field(min_length=1)]
+
+
+class PlanBounds(Part):
+    """Where the planner may search."""
+
+    replicas: Range
+
+
+class Scenario(Part):
+    """One question: this traffic, this replica, these failures, this promise."""
+
+    version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    description: str = ""
+    horizon_s: Annotated[PositiveSeconds, Field(examples=["5min"])]
+    """One SLA period: what one replication simulates and one verdict judges."""
+    preroll_s: Annotated[Seconds, Field(ge=0)] = 60.0
+    """Simulated before the period so that it starts from a working fleet; not counted."""
+    drain_s: Annotated[Seconds, Field(ge=0)] = 600.0
+    """Traffic goes on this long at most until every counted request has ended."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    catalogue: tuple[str, ...] = ()
+    """Your own files of GPUs, models and engines, beside the built-in ones."""
+    model: Annotated[
+        Model, BeforeValidator(model_reference), WithJsonSchema({"type": "string"})
+    ]
+    replica: Replica
+    latency: LinearLatency | None = None
+    traffic: Annotated[tuple[Traffic, ...], Field(min_length=1)]
+    fleet: Fleet
+    clients: Clients = Clients()
+    failures: Failures | None = None
+    sla: Annotated[Sla | None, Field(examples=[
+        "{probability: 0.95, objectives: [ttft p95 <= 500ms, error_rate <= 0.1%]}"])] = None  # fmt: skip
+    plan: Annotated[PlanBounds | None, Field(examples=["{replicas: 1..16}"])] = None
+    price: Annotated[dict[str, UsdPerHour] | None, Field(
+        examples=["{h100-sxm-80gb: 2.95 USD/h}"])] = None  # fmt: skip
+
+    @model_validator(mode="after")
+    def group_names_differ(self) -> Self:
+        names = [group.name for group in self.traffic]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError(
+                "quantity", "two traffic groups of one name", {"allowed": "names that differ"}
+            )
+        return self
+
+    @property
+    def gpus_per_replica(self) -> int:
+        return self.replica.tensor_parallel
+
+    @property
+    def cold_start_s(self) -> float:
+        """Seconds from repaired to serving; 0 when the scenario declares no failures."""
+        if self.failures is None:
+            return 0.0
+        given = self.failures.replica.cold_start_s
+        return self.replica.engine.facts.cold_start_s if given is None else given
+
+    @property
+    def hash(self) -> str:
+        """Identity: sha256 over every fact, the trace's bytes in place of its path."""
+        data = self.as_yaml_data()
+        for group in data["traffic"]:
+            group["arrivals"].get("file", {}).pop("path", None)
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

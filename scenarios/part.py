@@ -1,0 +1,32 @@
+"""The base of everything a YAML file may say: frozen, strict about keys, units in values."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+# A field's name ends in its unit; the YAML key does not, because there the value carries it.
+UNIT_SUFFIXES = ("_bytes_per_s", "_flops_per_s", "_usd_per_hour", "_per_s", "_bytes", "_s")
+
+
+def yaml_key(field_name: str) -> str:
+    """The YAML key of a field: its name without the unit.
+
+    >>> yaml_key("horizon_s"), yaml_key("rate_per_s"), yaml_key("input_tokens")
+    ('horizon', 'rate', 'input_tokens')
+    """
+    for suffix in UNIT_SUFFIXES:
+        if field_name.endswith(suffix):
+            return field_name.removesuffix(suffix)
+    return field_name
+
+
+class Part(BaseModel):
+    """One mapping of a YAML file."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=yaml_key, allow_inf_nan=False
+    )
+
+    def as_yaml_data(self) -> dict[str, Any]:
+        """Plain data that validates back to an equal Part; quantities keep their unit."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

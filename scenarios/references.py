@@ -1,0 +1,84 @@
+"""Names in a scenario that stand for facts elsewhere: catalogue entries, config.json, trace files.
+
+The loader passes the catalogue and the scenario's folder as validation context. A mapping in place
+of a name is the facts themselves: that is how a manifest carries a scenario that stands alone.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from scenarios.catalogue import load_catalogue
+from scenarios.catalogue.hugging_face import model_from_config
+
+
+def catalogue_name(shelf: str) -> Callable[[Any, ValidationInfo], Any]:
+    """A validator that replaces a name by its entry on `shelf` ('gpus' or 'engines')."""
+
+    def look_up(value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        entries = getattr(catalogue(info), shelf)
+        if value in entries:
+            return entries[value]
+        raise unknown_name(value, list(entries))
+
+    return look_up
+
+
+def model_reference(value: Any, info: ValidationInfo) -> Any:
+    """A Model from its catalogue name or from the path of a Hugging Face config.json."""
+    if not isinstance(value, str):
+        return value
+    models = catalogue(info).models
+    if value in models:
+        return models[value]
+    if not value.endswith(".json"):
+        raise unknown_name(value, list(models), also="or the path of a Hugging Face config.json")
+    path = folder(info) / value
+    try:
+        return model_from_config(json.loads(path.read_text()), name=path.parent.name or path.stem)
+    except (OSError, ValueError) as error:
+        raise PydanticCustomError(
+            "quantity", "unreadable config.json", {"allowed": f"a Hugging Face config.json: {error}"}
+        ) from error
+
+
+def trace_reference(value: Any, info: ValidationInfo) -> Any:
+    """A trace file's path and the hash of its bytes."""
+    if not isinstance(value, str):
+        return value
+    path = (folder(info) / value).resolve()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PydanticCustomError(
+            "quantity", "no such trace", {"allowed": f"the path of a trace file ({error.strerror})"}
+        ) from error
+    return {"path": str(path), "sha256": digest}
+
+
+def catalogue(info: ValidationInfo) -> Any:
+    return (info.context or {}).get("catalogue") or load_catalogue()
+
+
+def folder(info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "."))
+
+
+def unknown_name(value: str, names: list[str], also: str = "") -> PydanticCustomError:
+    context = {"allowed": " ".join([", ".join(sorted(names)), also]).strip()}
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(value.lower(), by_lower, 1, cutoff=0.5)
+    inside = [name for low, name in by_lower.items() if value.lower() in low]
+    if close or inside:
+        context["suggestion"] = (inside or [by_lower[close[0]]])[0]
+    return PydanticCustomError("quantity", "unknown name", context)
+

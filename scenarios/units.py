@@ -1,0 +1,87 @@
+"""Quantities as people write them: '500ms', '80GiB', '12/s', '0.1%', '2.95 USD/h', '1..16'.
+
+A quantity is held in its base unit (seconds, bytes, USD per hour, a share of one) as a float.
+A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms to somebody.
+"""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+TIME_S = {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0,
+          "d": 86400.0}  # fmt: skip
+RATE_PER_S = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/d": 1 / 86400}
+SIZE_BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+              "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}  # fmt: skip
+BANDWIDTH_BYTES_PER_S = {f"{unit}/s": size for unit, size in SIZE_BYTES.items()}
+COMPUTE_FLOPS_PER_S = {"GFLOP/s": 1e9, "TFLOP/s": 1e12, "PFLOP/s": 1e15, "FLOP/s": 1.0}
+SHARE = {"%": 0.01}
+PRICE_USD_PER_HOUR = {"USD/h": 1.0}
+
+
+def parse_quantity(text: Any, units: dict[str, float], allowed: str) -> float:
+    """`text` in the base unit of `units` (the one whose factor is 1).
+
+    Raises PydanticCustomError, with what is allowed, for a bare number or an unknown unit.
+
+    >>> parse_quantity("15min", TIME_S, "a time")
+    900.0
+    """
+    match = re.fullmatch(rf"\s*({NUMBER})\s*(\S+)\s*", text) if isinstance(text, str) else None
+    if match is None or match[2] not in units:
+        raise PydanticCustomError("quantity", "not a quantity", {"allowed": allowed})
+    number, factor = float(match[1]), units[match[2]]
+    # 1/60 is not a float: dividing by the exact 60 keeps '30/min' equal to '0.5/s'.
+    return number / round(1 / factor) if factor < 1 else number * factor
+
+
+def quantity(units: dict[str, float], base: str, allowed: str) -> Any:
+    """The pydantic type of a quantity: parsed from text, written back as text in `base`."""
+    pattern = rf"^\s*{NUMBER}\s*({'|'.join(re.escape(unit) for unit in units)})\s*$"
+    schema = {"type": "string", "pattern": pattern, "description": allowed}
+    return Annotated[
+        float,
+        BeforeValidator(lambda text: parse_quantity(text, units, allowed)),
+        PlainSerializer(lambda value: f"{value!r}{base}", return_type=str),
+        WithJsonSchema(schema),
+    ]
+
+
+def parse_share(value: Any) -> float:
+    """A share of one, from 0.95 or '95%'."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    return parse_quantity(value, SHARE, "a share such as 0.95 or 95%")
+
+
+def parse_range(text: Any) -> tuple[int, int]:
+    """Two whole numbers from '1..16'."""
+    match = re.fullmatch(r"\s*(\d+)\s*\.\.\s*(\d+)\s*", text) if isinstance(text, str) else None
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise PydanticCustomError(
+            "quantity", "not a range", {"allowed": "a range such as 1..16, from 1 up"}
+        )
+    return int(match[1]), int(match[2])
+
+
+Seconds = quantity(TIME_S, "s", "a time with its unit, such as 500ms, 30s, 15min, 2h or 7d")
+PerSecond = quantity(RATE_PER_S, "/s", "a rate with its unit, such as 12/s, 30/min or 900/h")
+Bytes = quantity(SIZE_BYTES, "B", "a size with its unit, such as 80GiB or 2MB")
+BytesPerSecond = quantity(BANDWIDTH_BYTES_PER_S, "B/s", "a bandwidth such as 3350GB/s")
+FlopsPerSecond = quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", "a compute rate such as 989TFLOP/s")
+UsdPerHour = quantity(PRICE_USD_PER_HOUR, "USD/h", "a price per GPU-hour such as 2.95 USD/h")
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"type": ["number", "string"], "description": "a share: 0.95 or 95%"}),
+]
+Range = Annotated[
+    tuple[int, int],
+    BeforeValidator(parse_range),
+    PlainSerializer(lambda ends: f"{ends[0]}..{ends[1]}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"}),
+]

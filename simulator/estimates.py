@@ -1,0 +1,38 @@
+"""A figure with its interval. Intervals go across replications, never across the requests of one:
+those share a queue, and an interval inside a run covered 9 % of the time instead of 95 %."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Estimate(NamedTuple):
+    """The median over replications, with an interval for it."""
+
+    value: float
+    low: float
+    high: float
+    replications: int
+
+
+def median_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """The median of `values` (one per replication; infinite ones are fine) and its interval.
+
+    Order statistics: exact for any distribution, covers at least `confidence`; with fewer than six
+    replications at 95 % it spans minus to plus infinity.  Source: David and Nagaraja 2003, 7.1.
+
+    >>> median_estimate([3.0, 1.0, 2.0, 5.0, 4.0, 6.0])
+    Estimate(value=3.5, low=1.0, high=6.0, replications=6)
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = ordered.size
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
+    # P(Binomial(n, 1/2) < k) <= (1 - confidence) / 2, so the k-th from each end encloses it.
+    low, high = (-np.inf, np.inf) if k == 0 else (ordered[k - 1], ordered[n - k])
+    middle = ordered[(n - 1) // 2 : n // 2 + 1]
+    value = middle[0] if middle[0] == middle[-1] else middle.mean()
+    return Estimate(float(value), float(low), float(high), n)

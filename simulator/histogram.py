@@ -1,0 +1,54 @@
+"""A histogram of durations with 128 linear bins per power of two: at most 0.4 % from the truth.
+
+The bin of a duration comes from its bits (as in HdrHistogram), so it costs nothing to fill and
+two histograms add up by adding their counts.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+
+BINS = 128 * 57  # every duration below 2**63 ns has its bin
+
+
+def histogram(durations_ns: Mapping[int, int]) -> Counts:
+    """Counts per bin, from durations (whole nanoseconds, positive) and how often each occurred.
+
+    >>> np.flatnonzero(histogram({200: 1, 256: 2, 257: 3, 10**9: 4}))
+    array([ 200,  256, 3054])
+    """
+    counts = np.zeros(BINS, dtype=np.int64)
+    for duration_ns, count in durations_ns.items():
+        shift = max(duration_ns.bit_length() - 8, 0)
+        counts[(shift << 7) + (duration_ns >> shift)] += count
+    return counts
+
+
+def middle_ns(index: int) -> float:
+    """The middle of a bin, nanoseconds."""
+    shift = max((index >> 7) - 1, 0)
+    low = (index - (shift << 7)) << shift
+    return low + ((1 << shift) - 1) / 2
+
+
+def quantile_s(counts: Counts, share: Fraction) -> float:
+    """The duration that at most a 1 - `share` part of the counted ones exceeds; 0 when empty."""
+    total = int(counts.sum())
+    if total == 0:
+        return 0.0
+    above = (total * (share.denominator - share.numerator)) // share.denominator
+    index = int(np.searchsorted(np.cumsum(counts), total - above))
+    return middle_ns(index) / 1e9
+
+
+def mean_s(counts: Counts) -> float:
+    """Mean duration; 0 when empty."""
+    filled = np.flatnonzero(counts)
+    if filled.size == 0:
+        return 0.0
+    middles = np.array([middle_ns(int(index)) for index in filled])
+    return float((middles * counts[filled]).sum() / counts[filled].sum() / 1e9)

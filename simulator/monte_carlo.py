@@ -1,0 +1,111 @@
+"""Replications: run what is asked for, on as many processes as wanted, and lose nothing.
+
+Answers come in the order of the questions, so results do not depend on the number of workers:
+other processes only work ahead. Finished runs lie in `folder` and are read instead of run again.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from scenarios.model import Scenario
+from simulator.fleet import Referee
+from simulator.results import read_run, versions, write_run
+from simulator.run import Run
+from simulator.simulate import simulate
+
+RefereeFor = Callable[[int], Referee]
+
+
+class Trial(NamedTuple):
+    """One replication of one fleet size. Unless `complete`, it may stop once it is lost."""
+
+    replicas: int
+    replication: int
+    complete: bool = True
+
+
+class Runs:
+    """The runs of one scenario, by Trial."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        folder: Path,
+        pool: ProcessPoolExecutor | None,
+        workers: int = 1,
+        referee_for: RefereeFor | None = None,
+    ) -> None:
+        self.scenario, self.seed, self.referee_for = scenario, seed, referee_for
+        self.folder, self.pool, self.workers = folder, pool, workers
+        self.under_way: dict[Trial, Future[None]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, trial: Trial, last_replication: int | None = None) -> Run:
+        """The run of a trial. The next replications of its fleet, up to `last_replication`, are
+        started ahead."""
+        if self.pool is None:
+            if self.file_of(trial) is None:
+                run_to_file(self.scenario, self.seed, trial, self.folder, self.referee_for)
+        else:
+            last = trial.replication + self.workers
+            if last_replication is not None:
+                last = min(last, last_replication)
+            for replication in range(trial.replication, last + 1):
+                self.start(trial._replace(replication=replication))
+            if trial in self.under_way:
+                self.under_way.pop(trial).result()
+        path = self.file_of(trial)
+        assert path is not None, "a finished run has its file"
+        return read_run(path)
+
+    def start(self, trial: Trial) -> None:
+        assert self.pool is not None
+        if trial not in self.under_way and self.file_of(trial) is None:
+            self.under_way[trial] = self.pool.submit(
+                run_to_file, self.scenario, self.seed, trial, self.folder, self.referee_for
+            )
+
+    def file_of(self, trial: Trial) -> Path | None:
+        """The file that answers a trial, if it is there; a whole run answers both kinds."""
+        whole = self.folder / file_name(trial, stopped_early=False)
+        stopped = self.folder / file_name(trial, stopped_early=True)
+        if whole.exists():
+            return whole
+        return stopped if stopped.exists() and not trial.complete else None
+
+
+def file_name(trial: Trial, stopped_early: bool) -> str:
+    kind = ".stopped" if stopped_early else ""
+    return f"{trial.replicas:04d}-{trial.replication:07d}{kind}.parquet"
+
+
+def run_to_file(
+    scenario: Scenario, seed: int, trial: Trial, folder: Path, referee_for: RefereeFor | None
+) -> None:
+    fleet = scenario.fleet.model_copy(update={"replicas": trial.replicas})
+    referee = None if trial.complete else referee_for
+    run = simulate(scenario, fleet, seed, trial.replication, referee)
+    write_run(run, folder / file_name(trial, run.stopped_early))
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """A pool of spawned processes; none for one worker, which then works in this process."""
+    if workers == 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def identity(scenario: Scenario, seed: int) -> str:
+    """Names the work whose runs may be shared: the scenario, the seed, the program's version."""
+    return f"{scenario.hash[:16]}-{seed}-{versions()['fleetcast']}"

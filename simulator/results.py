@@ -1,0 +1,119 @@
+"""Runs on disk: one Parquet file each while work goes on, tables and a manifest when it is done.
+
+A file appears under its final name only when it is whole (`.tmp`, then `os.replace`), so whatever
+is there after a kill -9 is right, and the same command goes on from it. Same seed, same bytes.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scenarios.model import Scenario
+from simulator.histogram import BINS
+from simulator.run import OUTCOMES, Run
+
+META = b"fleetcast"
+REQUEST_COLUMNS = (
+    "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
+    "preemptions", "retries", "outcome",
+)  # fmt: skip
+
+
+def write_run(run: Run, path: Path) -> None:
+    """One run as a Parquet file: request rows, the rest in the file's metadata."""
+    bins = np.flatnonzero(run.itl_histogram)
+    meta = {
+        "itl_bins": bins.tolist(),
+        "itl_counts": run.itl_histogram[bins].tolist(),
+        "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
+        "steps": run.steps,
+        "busy_share": run.busy_share,
+        "stopped_early": run.stopped_early,
+    }
+    table = pa.table({name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS})
+    write_parquet(table.replace_schema_metadata({META: json.dumps(meta).encode()}), path)
+
+
+def read_run(path: Path) -> Run:
+    """The run of `write_run`, equal in every value."""
+    table = pq.read_table(path)
+    meta = json.loads(table.schema.metadata[META])
+    counts = np.zeros(BINS, dtype=np.int64)
+    counts[meta["itl_bins"]] = meta["itl_counts"]
+    columns = {name: table[name].to_numpy() for name in REQUEST_COLUMNS}
+    return Run(
+        **columns,
+        itl_histogram=counts,
+        timeline=pd.DataFrame(meta["timeline"]),
+        steps=meta["steps"],
+        busy_share=meta["busy_share"],
+        stopped_early=meta["stopped_early"],
+    )
+
+
+def write_requests(runs: Iterable[tuple[int, Run]], groups: list[str], path: Path) -> None:
+    """requests.parquet: every counted request of every (replication, run), names spelled out."""
+    tables = []
+    for replication, run in runs:
+        columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
+        columns["group"] = dictionary(run.group, groups)
+        columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
+        first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
+        tables.append(pa.table({**first, **columns}))
+    write_parquet(pa.concat_tables(tables), path)
+
+
+def dictionary(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    write_parquet(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    pq.write_table(table, temporary, compression="zstd")
+    os.replace(temporary, path)
+
+
+def write_json(data: dict[str, Any], path: Path) -> None:
+    """JSON for machines and people; infinite and missing numbers become null."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(finite(data), indent=2, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+
+
+def finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def manifest(scenario: Scenario, seed: int, contents: dict[str, Any]) -> dict[str, Any]:
+    """Where a result comes from: the whole scenario, its hash, the seed, the versions."""
+    return {
+        "scenario_hash": scenario.hash,
+        "seed": seed,
+        "versions": versions(),
+        **contents,
+        "scenario": scenario.as_yaml_data(),
+    }
+
+
+def versions() -> dict[str, str]:
+    names = ("fleetcast", "numpy", "pandas", "pyarrow", "simpy", "scipy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

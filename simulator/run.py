@@ -1,0 +1,85 @@
+"""What one replication of one fleet did: one row per counted request, and what the fleet saw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+OUTCOMES = ("completed", "rejected", "timed_out", "lost", "unfinished")
+COMPLETED, REJECTED, TIMED_OUT, LOST, UNFINISHED = range(len(OUTCOMES))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One SLA period of one fleet.
+
+    Request columns (one row per request that arrived in the period, by arrival; times in seconds,
+    0 = start of the period): arrival_s, input_tokens, output_tokens, group, first_token_s (NaN
+    when none came), finish_s (when it left, however; NaN for unfinished), replica (the last one
+    that held it, -1 none), preemptions, retries, outcome (index into OUTCOMES).
+
+    itl_histogram: decode gaps of the period (simulator/histogram.py).
+    timeline: columns time_s, replicas_up, waiting, running, kv_used (share of the live pools).
+    stopped_early: the run ended once its verdict was certain; rows without an end are unfinished.
+    """
+
+    arrival_s: Floats
+    input_tokens: Ints
+    output_tokens: Ints
+    group: Ints
+    first_token_s: Floats
+    finish_s: Floats
+    replica: Ints
+    preemptions: Ints
+    retries: Ints
+    outcome: Ints
+    itl_histogram: Ints
+    timeline: pd.DataFrame
+    steps: int
+    busy_share: float
+    """Share of the period that a replica spends computing, mean over all replicas."""
+    stopped_early: bool
+
+    def __len__(self) -> int:
+        return self.arrival_s.size
+
+    @property
+    def completed(self) -> NDArray[np.bool_]:
+        return self.outcome == COMPLETED
+
+    @property
+    def ttft_s(self) -> Floats:
+        """Arrival to first token; infinite for a request that did not complete."""
+        return np.where(self.completed, self.first_token_s - self.arrival_s, np.inf)
+
+    @property
+    def e2e_s(self) -> Floats:
+        """Arrival to last token; infinite for a request that did not complete."""
+        return np.where(self.completed, self.finish_s - self.arrival_s, np.inf)
+
+    @property
+    def tpot_s(self) -> Floats:
+        """Mean time per output token after the first; 0 for one token, infinite as above."""
+        gaps = np.maximum(self.output_tokens - 1, 1)
+        return np.where(self.completed, (self.finish_s - self.first_token_s) / gaps, np.inf)
+
+    def requests(self) -> pd.DataFrame:
+        """The request columns as a table, outcomes by name."""
+        return pd.DataFrame(
+            {
+                "arrival_s": self.arrival_s,
+                "group": self.group,
+                "input_tokens": self.input_tokens,
+                "output_tokens": self.output_tokens,
+                "first_token_s": self.first_token_s,
+                "finish_s": self.finish_s,
+                "replica": self.replica,
+                "preemptions": self.preemptions,
+                "retries": self.retries,
+                "outcome": pd.Categorical.from_codes(self.outcome, list(OUTCOMES)),
+            }
+        )

@@ -1,0 +1,307 @@
+"""The catalogue is complete, sourced, and open to a user's own entries."""
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAMLError
+
+from scenarios.catalogue import load_catalogue
+from scenarios.catalogue.hugging_face import model_from_config
+from scenarios.memory import parameters
+
+CATALOGUE = load_catalogue()
+SHELVES = (CATALOGUE.gpus, CATALOGUE.models, CATALOGUE.engines)
+ENTRIES = [entry for shelf in SHELVES for entry in shelf.values()]
+
+LLAMA_8B = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "tie_word_embeddings": False,
+    "vocab_size": 128256,
+}
+QWEN2_7B = {
+    "model_type": "qwen2",
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "max_position_embeddings": 32768,
+    "max_window_layers": 28,
+    "num_attention_heads": 28,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 4,
+    "sliding_window": 131072,
+    "use_sliding_window": False,
+    "vocab_size": 152064,
+}
+QWEN3_30B = {
+    "model_type": "qwen3_moe",
+    "decoder_sparse_step": 1,
+    "head_dim": 128,
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "max_position_embeddings": 40960,
+    "mlp_only_layers": [],
+    "moe_intermediate_size": 768,
+    "num_attention_heads": 32,
+    "num_experts": 128,
+    "num_experts_per_tok": 8,
+    "num_hidden_layers": 48,
+    "num_key_value_heads": 4,
+    "sliding_window": None,
+    "tie_word_embeddings": False,
+    "vocab_size": 151936,
+}
+MIXTRAL_8X7B = {
+    "model_type": "mixtral",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 32768,
+    "num_attention_heads": 32,
+    "num_experts_per_tok": 2,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "num_local_experts": 8,
+    "sliding_window": None,
+    "vocab_size": 32000,
+}
+GPT_OSS_20B = {
+    "model_type": "gpt_oss",
+    "experts_per_token": 4,
+    "head_dim": 64,
+    "hidden_size": 2880,
+    "intermediate_size": 2880,
+    "layer_types": ["sliding_attention", "full_attention"] * 12,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 64,
+    "num_hidden_layers": 24,
+    "num_key_value_heads": 8,
+    "num_local_experts": 32,
+    "sliding_window": 128,
+    "vocab_size": 201088,
+}
+DEEPSEEK_V3 = {
+    "model_type": "deepseek_v3",
+    "first_k_dense_replace": 3,
+    "hidden_size": 7168,
+    "intermediate_size": 18432,
+    "kv_lora_rank": 512,
+    "max_position_embeddings": 163840,
+    "moe_intermediate_size": 2048,
+    "moe_layer_freq": 1,
+    "n_routed_experts": 256,
+    "n_shared_experts": 1,
+    "num_attention_heads": 128,
+    "num_experts_per_tok": 8,
+    "num_hidden_layers": 61,
+    "num_key_value_heads": 128,
+    "q_lora_rank": 1536,
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "vocab_size": 129280,
+}
+MAVERICK = {
+    "model_type": "llama4",
+    "text_config": {
+        "model_type": "llama4_text",
+        "attention_chunk_size": 8192,
+        "head_dim": 128,
+        "hidden_size": 5120,
+        "interleave_moe_layer_step": 2,
+        "intermediate_size": 8192,
+        "intermediate_size_mlp": 16384,
+        "max_position_embeddings": 1048576,
+        "num_attention_heads": 40,
+        "num_experts_per_tok": 1,
+        "num_hidden_layers": 48,
+        "num_key_value_heads": 8,
+        "num_local_experts": 128,
+        "vocab_size": 202048,
+    },
+    "vision_config": {"hidden_size": 1408},
+}
+GPT_J = {
+    "model_type": "gptj",
+    "n_embd": 4096,
+    "n_head": 16,
+    "n_inner": None,
+    "n_layer": 28,
+    "n_positions": 2048,
+    "tie_word_embeddings": False,
+    "vocab_size": 50400,
+}
+FALCON_180B = {
+    "model_type": "falcon",
+    "hidden_size": 14848,
+    "new_decoder_architecture": True,
+    "num_attention_heads": 232,
+    "num_hidden_layers": 80,
+    "num_kv_heads": 8,
+    "vocab_size": 65024,
+}
+MY_GPU = """
+gpus:
+  my-gpu:
+    memory: 100GiB
+    bandwidth: 4TB/s
+    bf16: 1PFLOP/s
+    link: pcie
+    link_bandwidth: 64GB/s
+    source: our datasheet
+    date: 2026-11
+"""
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_entry_names_its_source_and_date(entry):
+    assert entry.source.strip()
+    assert entry.date.startswith("20")
+
+
+@pytest.mark.parametrize("shelf", SHELVES, ids=("gpus", "models", "engines"))
+def test_every_entry_knows_its_name(shelf):
+    assert all(entry.name == name for name, entry in shelf.items())
+
+
+def test_every_price_is_a_range_with_a_source():
+    prices = [gpu.price for gpu in CATALOGUE.gpus.values() if gpu.price]
+    assert len(prices) >= 7
+    assert all(0 < price.low_usd_per_hour <= price.high_usd_per_hour for price in prices)
+    assert all(price.source for price in prices)
+
+
+def test_the_common_gpus_are_known():
+    assert set(CATALOGUE.gpus) >= {
+        "a100-sxm-40gb",
+        "a100-sxm-80gb",
+        "h100-sxm-80gb",
+        "h100-pcie-80gb",
+        "h200-sxm-141gb",
+        "b200-sxm-180gb",
+        "l4-24gb",
+        "l40s-48gb",
+        "a10g-24gb",
+        "mi300x-192gb",
+    }
+
+
+def test_models_range_from_1b_to_671b_in_every_kind():
+    models = CATALOGUE.models.values()
+    assert len(models) >= 25
+    assert min(map(parameters, models)) < 1.3e9
+    assert max(map(parameters, models)) > 670e9
+    assert sum(model.experts is None for model in models) >= 10
+    assert sum(model.experts is not None for model in models) >= 5
+    assert sum(model.latent_attention is not None for model in models) >= 3
+
+
+def test_no_model_has_more_special_layers_than_layers():
+    for model in CATALOGUE.models.values():
+        assert model.heads % model.kv_heads == 0, model.name
+        for part in (model.experts, model.sliding_window):
+            assert part is None or part.layers <= model.layers, model.name
+
+
+def test_an_extra_file_adds_an_entry(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_GPU)
+    with_mine = load_catalogue((mine,))
+    assert with_mine.gpus["my-gpu"].memory_bytes == 100 * 2**30
+    assert with_mine.models == CATALOGUE.models
+    assert "my-gpu" not in load_catalogue().gpus
+
+
+def test_an_extra_file_replaces_an_entry_and_the_last_file_wins(tmp_path):
+    files = (tmp_path / "first.yaml", tmp_path / "second.yaml")
+    for file, memory in zip(files, ("70GB", "75GB"), strict=True):
+        file.write_text(MY_GPU.replace("my-gpu", "h100-sxm-80gb").replace("100GiB", memory))
+    h100 = load_catalogue(files).gpus["h100-sxm-80gb"]
+    assert h100.memory_bytes == 75e9
+    assert h100.price is None, "the entry is replaced as a whole"
+
+
+def test_an_edited_extra_file_is_read_again(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_GPU)
+    load_catalogue((mine,))
+    mine.write_text(MY_GPU.replace("100GiB", "200GiB"))
+    assert load_catalogue((mine,)).gpus["my-gpu"].memory_bytes == 200 * 2**30
+
+
+@pytest.mark.parametrize(
+    "text, place",
+    [
+        (MY_GPU.replace("100GiB", "100"), ("gpus", "my-gpu", "memory")),
+        (MY_GPU.replace("bf16", "bf61"), ("gpus", "my-gpu", "bf61")),
+        (MY_GPU.replace("gpus:", "gpu:"), ("gpu",)),
+        ("gpus: [h100]", ("gpus",)),
+        ("models: {mine: 8B}", ("models", "mine")),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path, text, place):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text)
+    with pytest.raises(ValidationError) as caught:
+        load_catalogue((mine,))
+    assert place in [fault["loc"] for fault in caught.value.errors()]
+
+
+def test_what_is_not_yaml_is_refused(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("gpus: {")
+    with pytest.raises(YAMLError):
+        load_catalogue((mine,))
+
+
+@pytest.mark.parametrize(
+    "name, config",
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", LLAMA_8B),
+        ("Qwen/Qwen2.5-7B-Instruct", QWEN2_7B),
+        ("Qwen/Qwen3-30B-A3B", QWEN3_30B),
+        ("mistralai/Mixtral-8x7B-v0.1", MIXTRAL_8X7B),
+        ("openai/gpt-oss-20b", GPT_OSS_20B),
+        ("deepseek-ai/DeepSeek-V3", DEEPSEEK_V3),
+        ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", MAVERICK),
+        ("EleutherAI/gpt-j-6b", GPT_J),
+        ("tiiuae/falcon-180B", FALCON_180B),
+    ],
+)
+def test_config_json_gives_the_facts_of_the_catalogue(name, config):
+    provenance = {"source", "date", "published_parameters", "published_active_parameters"}
+    read = model_from_config(config, name)
+    assert read.model_dump(exclude=provenance) == CATALOGUE.models[name].model_dump(
+        exclude=provenance
+    )
+
+
+def test_a_window_over_the_later_layers_only():
+    windowed = QWEN2_7B | {"use_sliding_window": True, "max_window_layers": 21}
+    window = model_from_config(windowed, "mine").sliding_window
+    assert (window.layers, window.tokens) == (7, 131072)
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "vocab_size", "model_type"])
+def test_a_missing_key_is_named(key):
+    config = {k: value for k, value in LLAMA_8B.items() if k != key}
+    with pytest.raises(ValueError, match=key):
+        model_from_config(config, "mine")
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        (LLAMA_8B | {"linear_num_value_heads": 32}, "linear attention"),
+        (LLAMA_8B | {"ssm_state_size": 128}, "Mamba"),
+        (DEEPSEEK_V3 | {"index_topk": 2048}, "DSA"),
+        (LLAMA_8B | {"model_type": "bloom"}, "'bloom' is not known"),
+        (GPT_OSS_20B | {"layer_types": ["linear_attention"] * 24}, "linear_attention"),
+    ],
+)
+def test_what_the_facts_cannot_express_is_refused(config, words):
+    with pytest.raises(ValueError, match=words):
+        model_from_config(config, "mine")

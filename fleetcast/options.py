@@ -8,15 +8,13 @@ from typing import Any
 import click
 
 from fleetcast.exits import Stop
-from scenarios.loading import load
 from scenarios.faults import ScenarioError
+from scenarios.loading import load
 from scenarios.model import Scenario
 
 Command = Callable[..., Any]
 
-scenario_file = click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+scenario_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE",
     help="Change one value of the scenario, such as replica.gpu=h200-sxm-141gb or "

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
+from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED
 from scenarios.model import Scenario
 
 EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified": EXIT_UNDECIDED}
@@ -26,6 +26,7 @@ def command(
     a finished one is shown again.
     """
     from reports.page import write_report
+
     from reports.tables import plan_lines
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
@@ -41,32 +42,21 @@ def command(
 
 def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
-    from fleetcast.progress import trial_text, watching
+    from fleetcast.progress import watching
+    from fleetcast.stop_on import trace_faults
     from planner.evidence import write_tables
     from planner.plan import as_json, plan
-    from planner.search import SCREENING
     from planner.verdict import RefereeFor
-    from simulator.monte_carlo import Runs, Trial, identity, processes
+    from simulator.monte_carlo import Runs, identity, processes
     from simulator.results import finite, manifest, write_json
-    from simulator.traffic import TraceError
 
     assert scenario.sla is not None
     work = folder / "runs" / identity(scenario, scenario.seed)
     (folder / "plan.json").unlink(missing_ok=True)
-    try:
-        with processes(workers) as pool, watching() as line:
-            run_of = Runs(
-                scenario, scenario.seed, work, pool, workers, RefereeFor(scenario.sla.objectives)
-            )
-
-            def show(trial: Trial, kept: bool) -> None:
-                phase = "screen" if trial.replication >= SCREENING else "certify"
-                number = trial.replication % SCREENING + 1
-                line.tell(trial_text(trial._replace(replication=number), kept, phase), number, 0)
-
-            answer = plan(scenario, scenario.seed, run_of, show)
-    except TraceError as error:
-        raise Stop(str(error)) from error
+    with trace_faults(), processes(workers) as pool, watching() as line:
+        referee_for = RefereeFor(scenario.sla.objectives)
+        run_of = Runs(scenario, scenario.seed, work, pool, workers, referee_for)
+        answer = plan(scenario, scenario.seed, run_of, line.tell_verdict)
     groups = [group.name for group in scenario.traffic]
     tables = write_tables(folder, answer.trials, answer.runs, groups)
     data: dict[str, Any] = finite(as_json(answer))

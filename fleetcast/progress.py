@@ -6,31 +6,34 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from planner.search import SCREENING
 from simulator.monte_carlo import Trial
 
 
 class Line:
-    """What is being run, for whoever watches."""
+    """One live line: what is under way and how far it is."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.task: int | None = None
+        self.task = progress.add_task("starting", total=None)
 
-    def tell(self, text: str, done: int, total: int) -> None:
-        if self.task is None:
-            self.task = self.progress.add_task(text, total=total)
-        self.progress.update(self.task, description=text, completed=done, total=total)  # type: ignore[arg-type]
+    def tell(self, text: str, done: int, total: int | None) -> None:
+        self.progress.update(self.task, description=text, completed=done, total=total)
+
+    def tell_verdict(self, trial: Trial, kept: bool) -> None:
+        phase = "screening" if trial.replication >= SCREENING else "certifying"
+        verdict = "kept" if kept else "broken"
+        number = trial.replication % SCREENING + 1
+        self.tell(f"{phase} {trial.replicas} replicas: period {number} {verdict}", number, None)
 
 
 @contextmanager
 def watching() -> Iterator[Line]:
+    """The line, gone again when the work is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         yield Line(bar)
-
-
-def trial_text(trial: Trial, kept: bool, phase: str) -> str:
-    verdict = "kept" if kept else "broken"
-    return f"{phase} {trial.replicas} replicas, period {trial.replication}: {verdict}"

@@ -60,7 +60,11 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
 
 
 def measure_load(
-    periods: Sequence[Workload], horizon_s: float, time: StepTime, limits: Limits, probability: float
+    periods: Sequence[Workload],
+    horizon_s: float,
+    time: StepTime,
+    limits: Limits,
+    probability: float,
 ) -> Load:
     horizon_ns = horizon_s * NS_PER_S
     counted = [(w.arrival_ns >= 0) & (w.arrival_ns < horizon_ns) for w in periods]
@@ -136,6 +140,4 @@ def spares(scenario: Scenario, serving: int, probability: float) -> int:
     if scenario.failures is None:
         return 0
     down = unavailability(scenario.failures.replica, scenario.cold_start_s)
-    return next(
-        k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability
-    )
+    return next(k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability)

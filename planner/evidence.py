@@ -24,7 +24,5 @@ def write_tables(
     counts = np.sum([run.itl_histogram for run in runs], axis=0)
     filled = np.flatnonzero(counts)
     gaps_s = [middle_ns(int(index)) / 1e9 for index in filled]
-    write_frame(
-        pd.DataFrame({"itl_s": gaps_s, "tokens": counts[filled]}), folder / "itl.parquet"
-    )
+    write_frame(pd.DataFrame({"itl_s": gaps_s, "tokens": counts[filled]}), folder / "itl.parquet")
     return ["requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from scenarios.objectives import Objective
 from planner.verdict import error_rate, goodput, judge, measure
+from scenarios.objectives import Objective
 from simulator import histogram
 from simulator.estimates import Estimate, median_estimate
 from simulator.run import OUTCOMES, Run

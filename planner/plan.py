@@ -115,7 +115,8 @@ def statement(plan: Plan) -> str:
         tally = plan.certificate.tally(plan.shown)
         seen = f"{tally.failed} of {tally.runs} periods failed" if tally else "not run"
         verb = "is rejected" if plan.certificate.status == "infeasible" else "is undecided"
-        return f"{model} {goal}: not certified for up to {plan.shown} replicas, which {verb} ({seen}). {scope}"
+        upto = f"not certified for up to {replicas(plan.shown)}"
+        return f"{model} {goal}: {upto}; the largest {verb} ({seen}). {scope}"
     tally = plan.certificate.tally(chosen)
     assert tally is not None
     fewer = plan.one_fewer

@@ -83,7 +83,7 @@ class Certificate:
 
 @dataclass
 class Evidence:
-    """Verdicts of certification so far: known[c][i] for the replications of size c that were run."""
+    """Verdicts of certification so far: known[c][i] for each replication i that size c was run."""
 
     promise: Promise
     alpha: float
@@ -110,8 +110,13 @@ class Evidence:
 
     def tallies(self) -> tuple[Tally, ...]:
         return tuple(
-            Tally(replicas, runs, self.failed(replicas), self.status(replicas),
-                  runs - len(self.known.get(replicas, {})))
+            Tally(
+                replicas,
+                runs,
+                self.failed(replicas),
+                self.status(replicas),
+                runs - len(self.known.get(replicas, {})),
+            )
             for replicas, runs in sorted(self.runs.items())
             if replicas in self.known
         )
@@ -152,7 +157,7 @@ def answer(
 def screen(
     low: int, start: int, high: int, promise: Promise, passed: dict[int, bool]
 ) -> Generator[Trial, bool, int | None]:
-    """The smallest size that looks good: gallop away from `start`, then bisect. None if none does."""
+    """The smallest size that looks good, or None: gallop away from `start`, then bisect."""
 
     def look(size: int) -> Generator[Trial, bool, bool]:
         if size not in passed:
@@ -200,10 +205,8 @@ def certify(window: range, evidence: Evidence) -> Generator[Trial, bool, int | N
     return None
 
 
-def one_replication(
-    window: range, index: int, evidence: Evidence
-) -> Generator[Trial, bool, None]:
-    """Give every open size its verdict on one replication, upwards; coupled, a pass ends the climb."""
+def one_replication(window: range, index: int, evidence: Evidence) -> Generator[Trial, bool, None]:
+    """Every open size gets its verdict on one replication, upwards; coupled, a pass ends it."""
     open_sizes = [size for size in window if evidence.status(size) != "rejected"]
     for size in open_sizes:
         # The smallest open size is the likely answer: its runs are kept whole for the report.
@@ -214,9 +217,7 @@ def one_replication(
         evidence.runs[size] = index + 1
 
 
-def smallest_accepted(
-    window: range, evidence: Evidence
-) -> Generator[Trial, bool, int | None]:
+def smallest_accepted(window: range, evidence: Evidence) -> Generator[Trial, bool, int | None]:
     """The smallest size that is certified by runs of its own: inherited passes are run first."""
     for size in window:
         if evidence.status(size) == "certified":

@@ -7,6 +7,7 @@ every run. `p0` is the promised probability that a period keeps the SLA.
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def log_e_value(p0: float, runs: int, failures: int) -> float:
 
 def rejects(p0: float, alpha: float, runs: int, failures: int) -> bool:
     """Whether the runs so far show p < p0; wrong with probability at most `alpha`, at any time."""
-    return log_e_value(p0, runs, failures) >= -np.log(alpha)
+    return log_e_value(p0, runs, failures) >= -log(alpha)
 
 
 @lru_cache(maxsize=1024)

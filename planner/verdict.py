@@ -69,7 +69,7 @@ def latencies_s(run: Run, metric: str) -> Floats:
 
 
 def latency_figure(latencies: Floats, objective: Objective) -> float:
-    """The mean, or the order statistic that is within the limit exactly when the objective is kept."""
+    """The mean, or the order statistic that is within the limit exactly if the promise is kept."""
     if latencies.size == 0:
         return 0.0
     if objective.share is None:

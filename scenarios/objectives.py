@@ -85,7 +85,9 @@ def latency_objective(
     text: str, metric: str, statistic: str | None, relation: str, limit: str
 ) -> Objective:
     if statistic is None:
-        raise refuse(f"which share of requests? `{metric} p95 <= {limit}` or `{metric} mean <= ...`")
+        raise refuse(
+            f"which share of requests? `{metric} p95 <= {limit}` or `{metric} mean <= ...`"
+        )
     if relation != "<=":
         raise refuse(f"a latency is promised from above: `{metric} {statistic} <= {limit}`")
     share = None if statistic == "mean" else Fraction(statistic[1:]) / 100

@@ -46,7 +46,9 @@ def model_reference(value: Any, info: ValidationInfo) -> Any:
         return model_from_config(json.loads(path.read_text()), name=path.parent.name or path.stem)
     except (OSError, ValueError) as error:
         raise PydanticCustomError(
-            "quantity", "unreadable config.json", {"allowed": f"a Hugging Face config.json: {error}"}
+            "quantity",
+            "unreadable config.json",
+            {"allowed": f"a Hugging Face config.json: {error}"},
         ) from error
 
 
@@ -81,4 +83,3 @@ def unknown_name(value: str, names: list[str], also: str = "") -> PydanticCustom
     if close or inside:
         context["suggestion"] = (inside or [by_lower[close[0]]])[0]
     return PydanticCustomError("quantity", "unknown name", context)
-

@@ -5,10 +5,17 @@ A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms 
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
@@ -39,16 +46,37 @@ def parse_quantity(text: Any, units: dict[str, float], allowed: str) -> float:
     return number / round(1 / factor) if factor < 1 else number * factor
 
 
-def quantity(units: dict[str, float], base: str, allowed: str) -> Any:
-    """The pydantic type of a quantity: parsed from text, written back as text in `base`."""
-    pattern = rf"^\s*{NUMBER}\s*({'|'.join(re.escape(unit) for unit in units)})\s*$"
-    schema = {"type": "string", "pattern": pattern, "description": allowed}
-    return Annotated[
-        float,
-        BeforeValidator(lambda text: parse_quantity(text, units, allowed)),
-        PlainSerializer(lambda value: f"{value!r}{base}", return_type=str),
-        WithJsonSchema(schema),
-    ]
+@dataclass(frozen=True, eq=False)  # compared, and hashed, by identity
+class Quantity:
+    """Makes `Annotated[float, Quantity(...)]` a quantity: parsed from text with its unit, written
+    back as text in `base`, the unit whose factor is 1."""
+
+    units: dict[str, float]
+    base: str
+    allowed: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda text: parse_quantity(text, self.units, self.allowed),
+            core_schema.float_schema(allow_inf_nan=False),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: f"{value!r}{self.base}", return_schema=core_schema.str_schema()
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        units = "|".join(re.escape(unit) for unit in self.units)
+        pattern = rf"^\s*{NUMBER}\s*({units})\s*$"
+        return {
+            "type": "string",
+            "pattern": pattern,
+            "description": self.allowed,
+            "x-base-unit": self.base,
+        }
 
 
 def parse_share(value: Any) -> float:
@@ -68,12 +96,19 @@ def parse_range(text: Any) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-Seconds = quantity(TIME_S, "s", "a time with its unit, such as 500ms, 30s, 15min, 2h or 7d")
-PerSecond = quantity(RATE_PER_S, "/s", "a rate with its unit, such as 12/s, 30/min or 900/h")
-Bytes = quantity(SIZE_BYTES, "B", "a size with its unit, such as 80GiB or 2MB")
-BytesPerSecond = quantity(BANDWIDTH_BYTES_PER_S, "B/s", "a bandwidth such as 3350GB/s")
-FlopsPerSecond = quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", "a compute rate such as 989TFLOP/s")
-UsdPerHour = quantity(PRICE_USD_PER_HOUR, "USD/h", "a price per GPU-hour such as 2.95 USD/h")
+A_TIME = "a time with its unit, such as 500ms, 30s, 15min, 2h or 7d"
+A_RATE = "a rate with its unit, such as 12/s, 30/min or 900/h"
+A_SIZE = "a size with its unit, such as 80GiB or 2MB"
+A_BANDWIDTH = "a bandwidth such as 3350GB/s"
+A_COMPUTE_RATE = "a compute rate such as 989TFLOP/s"
+A_PRICE = "a price per GPU-hour such as 2.95 USD/h"
+
+Seconds = Annotated[float, Quantity(TIME_S, "s", A_TIME)]
+PerSecond = Annotated[float, Quantity(RATE_PER_S, "/s", A_RATE)]
+Bytes = Annotated[float, Quantity(SIZE_BYTES, "B", A_SIZE)]
+BytesPerSecond = Annotated[float, Quantity(BANDWIDTH_BYTES_PER_S, "B/s", A_BANDWIDTH)]
+FlopsPerSecond = Annotated[float, Quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", A_COMPUTE_RATE)]
+UsdPerHour = Annotated[float, Quantity(PRICE_USD_PER_HOUR, "USD/h", A_PRICE)]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),

@@ -119,7 +119,7 @@ class Scheduler:
         budget, size = self.limits.max_num_batched_tokens, self.limits.block_tokens
         grants: list[tuple[Request, int]] = []
         preempted = False
-        # Preemption shortens `running` from the end, so an index says where we are, not an iterator.
+        # Preemption shortens `running` from the end: an index says where we are, no iterator.
         while len(grants) < len(self.running) and budget > 0:
             request = self.running[len(grants)]
             granted = request.todo if request.todo < budget else budget

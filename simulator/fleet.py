@@ -25,7 +25,7 @@ Process = Generator[simpy.Event, Any, None]
 ARRIVAL, BOUNDARY = 2, 3  # SimPy's own events, our control events, have priority 0 and 1
 
 
-class Wake(simpy.Event):
+class Wake(simpy.Event):  # type: ignore[misc]  # simpy has no types
     """A timeout with a rank among events of the same instant."""
 
     def __init__(self, env: simpy.Environment, delay_ns: int, rank: int) -> None:
@@ -134,7 +134,7 @@ class Replica:
             self.asleep.succeed()
 
     def serve(self) -> Process:
-        """Step while there is work, sleep while there is none; a failure ends the step in flight."""
+        """Step while there is work, sleep while there is none; a failure loses the step."""
         while True:
             try:
                 if not self.scheduler.outstanding:

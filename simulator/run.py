@@ -49,7 +49,7 @@ class Run:
 
     @property
     def completed(self) -> NDArray[np.bool_]:
-        return self.outcome == COMPLETED
+        return np.asarray(self.outcome == COMPLETED)
 
     @property
     def ttft_s(self) -> Floats:
@@ -66,20 +66,3 @@ class Run:
         """Mean time per output token after the first; 0 for one token, infinite as above."""
         gaps = np.maximum(self.output_tokens - 1, 1)
         return np.where(self.completed, (self.finish_s - self.first_token_s) / gaps, np.inf)
-
-    def requests(self) -> pd.DataFrame:
-        """The request columns as a table, outcomes by name."""
-        return pd.DataFrame(
-            {
-                "arrival_s": self.arrival_s,
-                "group": self.group,
-                "input_tokens": self.input_tokens,
-                "output_tokens": self.output_tokens,
-                "first_token_s": self.first_token_s,
-                "finish_s": self.finish_s,
-                "replica": self.replica,
-                "preemptions": self.preemptions,
-                "retries": self.retries,
-                "outcome": pd.Categorical.from_codes(self.outcome, list(OUTCOMES)),
-            }
-        )

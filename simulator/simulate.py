@@ -12,7 +12,7 @@ from scenarios.model import Fleet, ReplicaFailures, Scenario
 from simulator.batching import NEVER_NS, Limits
 from simulator.fleet import Cluster, Records, Referee, Replica, arrive, end_at, nanoseconds, probe
 from simulator.histogram import histogram
-from simulator.latency import StepTime, step_time
+from simulator.latency import step_time
 from simulator.outages import outages
 from simulator.routing import ROUTERS
 from simulator.run import Run
@@ -53,9 +53,7 @@ def serve(
     referee = referee_for(int(counted.sum())) if referee_for else None
     records = Records(env, workload, counted, referee)
     limits, time = replica_limits(scenario), step_time(scenario)
-    replicas = [
-        Replica(env, id, limits, time, records, horizon_ns) for id in range(fleet.replicas)
-    ]
+    replicas = [Replica(env, id, limits, time, records, horizon_ns) for id in range(fleet.replicas)]
     cluster = Cluster(env, replicas, ROUTERS[fleet.router](), records, scenario.clients.retries)
     timeout_ns = nanoseconds(scenario.clients.timeout_s)
     samples: list[tuple[float, ...]] = []

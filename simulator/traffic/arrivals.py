@@ -7,7 +7,7 @@ So a rate table changes how fast the process runs, not its character (Gerhardt a
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.model import ConstantArrivals, GammaArrivals, PoissonArrivals
+from scenarios.demand import ConstantArrivals, GammaArrivals, PoissonArrivals
 
 Renewal = ConstantArrivals | PoissonArrivals | GammaArrivals
 Times = NDArray[np.float64]
@@ -16,12 +16,12 @@ Times = NDArray[np.float64]
 def draw_arrivals(
     process: Renewal, start_s: float, end_s: float, rng: np.random.Generator
 ) -> Times:
-    """Sorted arrival instants in [start_s, end_s), seconds; 0 is the start of the counted period."""
+    """Sorted arrival instants in [start_s, end_s), seconds; the counted period starts at 0."""
     times_s, counts = cumulative_rate(process, start_s, end_s)
     gaps_drawn = draw_unit_gaps(process, float(counts[-1]), rng)
     operational = np.cumsum(gaps_drawn)
     operational = operational[operational < counts[-1]]
-    return np.interp(operational, counts, times_s)
+    return np.asarray(np.interp(operational, counts, times_s))
 
 
 def cumulative_rate(process: Renewal, start_s: float, end_s: float) -> tuple[Times, Times]:

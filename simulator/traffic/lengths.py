@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.model import Constant, Lognormal, Mixture, Table
+from scenarios.demand import Constant, Lognormal, Mixture, Table
 
 Tokens = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.model import TraceArrivals
+from scenarios.demand import TraceArrivals
 
 
 class TraceError(ValueError):
@@ -137,7 +137,12 @@ def draw_trace_rows(
 
 
 def one_drawing(
-    trace: Trace, block_s: float, start_s: float, end_s: float, keep: float, rng: np.random.Generator
+    trace: Trace,
+    block_s: float,
+    start_s: float,
+    end_s: float,
+    keep: float,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Windows of the trace back to back over [start_s, end_s); each row kept with chance `keep`."""
     span_s = trace.span_s

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.model import FromTrace, Scenario, TraceArrivals, Traffic
+from scenarios.demand import FromTrace, TraceArrivals, Traffic
+from scenarios.model import Scenario
 from simulator.streams import stream
 from simulator.traffic.arrivals import draw_arrivals
 from simulator.traffic.lengths import draw_lengths

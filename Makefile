@@ -1,0 +1,38 @@
+# Every target sets up what it needs: a .venv with the versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: plan test check bench docs clean
+
+plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
+	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest -n auto
+
+check: $(READY)  ## lint, types, import direction, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+bench: $(READY)  ## requests per second of the simulator on this machine
+	$(BIN)/python -m benchmarks.speed
+
+docs: .venv/ready-docs  ## the documentation as a website under site/
+	$(BIN)/mkdocs build --strict --quiet
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/ready-docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+clean:
+	rm -rf .venv out site

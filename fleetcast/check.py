@@ -1,0 +1,37 @@
+"""`fleetcast check FILE`: every fault of a scenario, or what it amounts to."""
+
+from pathlib import Path
+
+import click
+
+from fleetcast import options
+
+
+@click.command("check")
+@options.scenario_file
+@options.overrides
+def command(file: Path, overrides: tuple[str, ...]) -> None:
+    """Check FILE and show every fault at once; when it is sound, say what it amounts to."""
+    from fleetcast.stop_on import trace_faults
+    from planner.bracket import bracket
+    from planner.search import SCREENING
+    from simulator.latency import step_time
+    from simulator.simulate import replica_limits
+
+    scenario = options.load_scenario(file, overrides, None)
+    limits, time = replica_limits(scenario), step_time(scenario)
+    probability = scenario.sla.probability if scenario.sla else 0.95
+    with trace_faults():
+        load = bracket(scenario, scenario.seed, SCREENING, probability).load
+    pool = limits.blocks * limits.block_tokens
+    click.echo(f"{file}: sound (scenario {scenario.hash[:12]})")
+    click.echo(
+        f"  traffic  {load.rate_per_s:.2f} requests/s, {load.input_tokens:.0f} tokens in, "
+        f"{load.output_tokens:.0f} out on average"
+    )
+    click.echo(
+        f"  replica  {scenario.model.name} on {scenario.gpus_per_replica} x "
+        f"{scenario.replica.gpu.name}: {limits.blocks:,} KV blocks = {pool:,} tokens"
+    )
+    lone_s = time.step_s(0, 1, 1, round(load.input_tokens), round(load.input_tokens))
+    click.echo(f"  step     {lone_s * 1e3:.2f} ms for one decode at the mean context")

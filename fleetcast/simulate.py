@@ -1,0 +1,76 @@
+"""`fleetcast simulate FILE`: replications of the scenario's own fleet."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleetcast import options
+from scenarios.model import Scenario
+
+
+@click.command("simulate")
+@options.running
+@click.option("--replications", type=click.IntRange(min=1), default=20, show_default=True,
+              help="Independent periods.")  # fmt: skip
+def command(
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
+    output: str, replications: int,
+) -> None:  # fmt: skip
+    """Run FILE's own fleet for some periods and print what its users would feel.
+
+    A killed run goes on when the command is repeated.
+    """
+    from reports.tables import simulation_lines
+
+    scenario = options.load_scenario(file, overrides, seed)
+    folder = out or Path("out") / f"{scenario.name}-simulate"
+    data = run_replications(scenario, folder, workers, replications)
+    if output == "json":
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo("\n".join([*simulation_lines(data), f"  results: {folder}"]))
+
+
+def run_replications(
+    scenario: Scenario, folder: Path, workers: int, replications: int
+) -> dict[str, Any]:
+    """Run, then write tables and manifest; returns the summary that is printed."""
+    import pandas as pd
+
+    from fleetcast.progress import watching
+    from fleetcast.stop_on import trace_faults
+    from planner.evidence import write_tables
+    from planner.metrics import estimates, figures
+    from simulator.monte_carlo import Runs, Trial, identity, processes
+    from simulator.results import finite, manifest, write_json
+
+    objectives = scenario.sla.objectives if scenario.sla else ()
+    size = scenario.fleet.replicas
+    work = folder / "runs" / identity(scenario, scenario.seed)
+    runs, rows = [], []
+    with trace_faults(), processes(workers) as pool, watching() as line:
+        run_of = Runs(scenario, scenario.seed, work, pool, workers)
+        for index in range(replications):
+            runs.append(run_of(Trial(size, index), last_replication=replications - 1))
+            where = {"phase": "simulate", "replicas": size, "replication": index}
+            rows.append(where | figures(runs[-1], objectives, scenario.horizon_s))
+            line.tell(f"simulate {size} replicas", index + 1, replications)
+    tables = write_tables(folder, pd.DataFrame(rows), runs, [g.name for g in scenario.traffic])
+    contents = {"files": tables, "replicas": size, "replications": replications}
+    write_json(manifest(scenario, scenario.seed, contents), folder / "manifest.json")
+    shutil.rmtree(folder / "runs")
+    summary: dict[str, Any] = finite(
+        {
+            "name": scenario.name,
+            "scenario_hash": scenario.hash,
+            "seed": scenario.seed,
+            "replicas": size,
+            "replications": replications,
+            "kept": sum(row["kept"] for row in rows) if objectives else None,
+            "metrics": {name: e._asdict() for name, e in estimates(rows).items()},
+        }
+    )
+    return summary

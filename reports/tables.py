@@ -1,0 +1,97 @@
+"""The answer as lines of text, for a terminal and for the top of the page."""
+
+from typing import Any
+
+Data = dict[str, Any]
+
+
+def plan_lines(data: Data) -> list[str]:
+    """A plan (planner.plan.as_json) as the lines `fleetcast plan` prints."""
+    return [answer_line(data), *certificate_lines(data), *objective_lines(data)]
+
+
+def answer_line(data: Data) -> str:
+    fleet, cost = data["fleet"], data["cost"]
+    if fleet["replicas"] is None:
+        return f"{data['name']}: no certified fleet of up to {data['search']['last']} replicas"
+    return (
+        f"{data['name']}: {counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} "
+        f"{fleet['gpu']} = {counted(fleet['gpus'], 'GPU')}, "
+        f"{cost['usd_per_month']:,.0f} USD/month at {cost['usd_per_gpu_hour']:.2f} USD per "
+        f"GPU-hour, {cost['usd_per_million_tokens']:.3f} USD per million tokens"
+    )
+
+
+def certificate_lines(data: Data) -> list[str]:
+    certificate = data["certificate"]
+    evidence = f"{certificate['replications']} fresh periods, {certificate['failed']} failed"
+    goal = f"P(SLA) >= {certificate['probability']:g} at {certificate['confidence']:.0%} confidence"
+    if certificate["status"] != "certified":
+        shown = counted(data["figures_of"], "replica")
+        return [f"  {certificate['status']}: {goal} with {shown} ({evidence})"]
+    return [f"  certified: {goal} ({evidence})", "  " + one_fewer_line(data["one_fewer"])]
+
+
+def one_fewer_line(fewer: Data) -> str:
+    name = counted(fewer["replicas"], "replica")
+    if fewer["replicas"] == 0:
+        return "one replica fewer: no fleet"
+    if fewer["runs"] == 0:
+        return f"{name}: rejected (cannot serve the mean load)"
+    low, high = fewer["interval"]
+    return (
+        f"{name}: {fewer['status']} ({fewer['failed']} of {fewer['runs']} periods failed; "
+        f"P(SLA) in [{low:.2f}, {high:.2f}])"
+    )
+
+
+def simulation_lines(data: Data) -> list[str]:
+    """A summary of `fleetcast simulate`: kept periods, then the figures with their intervals."""
+    periods = counted(data["replications"], "period")
+    lines = [f"{data['name']}: {counted(data['replicas'], 'replica')}, {periods}"]
+    if data["kept"] is not None:
+        lines.append(f"  SLA kept in {data['kept']} of {periods}")
+    for name in ("ttft_s_p50", "ttft_s_p95", "tpot_s_p50", "tpot_s_p95", "e2e_s_p95"):
+        estimate = data["metrics"][name]
+        value, low, high = (milliseconds(estimate[key]) for key in ("value", "low", "high"))
+        label = name.replace("_s_", " ")
+        lines.append(f"  {label:<10} {value} in the median period [{low}, {high}]")
+    rate = data["metrics"]["error_rate"]
+    lines.append(f"  error rate {percent(rate['value'])}")
+    return lines
+
+
+def objective_lines(data: Data) -> list[str]:
+    """Each objective's figure in the median period of the fleet, with its interval."""
+    width = max((len(o["objective"]) for o in data["objectives"]), default=0)
+    return [f"  {o['objective']:<{width}}   {figure(o)}" for o in data["objectives"]]
+
+
+def figure(objective: Data) -> str:
+    latency = objective["objective"].split()[0] in ("ttft", "tpot", "itl", "e2e")
+    show = milliseconds if latency else percent
+    if not objective["replications"]:
+        return "not run"
+    value, low, high = (show(objective[key]) for key in ("value", "low", "high"))
+    return f"{value} in the median period [{low}, {high}]"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """'205 ms', '1.20 s', 'never' for an infinite one.
+
+    >>> milliseconds(0.2051), milliseconds(12.0), milliseconds(None)
+    ('205 ms', '12.00 s', 'never')
+    """
+    if seconds is None:
+        return "never"
+    if seconds >= 1.0:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.3g} ms"
+
+
+def percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.3%}"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,131 @@
+"""pydantic's errors as faults: the place in the file, what we got, what is allowed instead."""
+
+import difflib
+import types
+import typing
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from scenarios.document import Document, KeyPath, dotted, has
+from scenarios.faults import Fault
+from scenarios.model import Scenario
+
+
+def fault_of(document: Document, error: ErrorDetails) -> Fault:
+    """pydantic's error in our words: where, what we got, what is allowed."""
+    at, part = locate(document.data, error["loc"])
+    context = error.get("ctx", {})
+    got = f"got {shown(error['input'])}"
+    match error["type"]:
+        case "extra_forbidden":
+            keys = yaml_keys(part)
+            close = difflib.get_close_matches(str(at[-1]), keys, 1)
+            return Fault(
+                document.place(at), dotted(at), "unknown key", ", ".join(keys), "".join(close)
+            )
+        case "missing":
+            return Fault(document.place(at), dotted(at), "missing", line_to_add(part, str(at[-1])))
+        case "literal_error":
+            close = difflib.get_close_matches(
+                str(error["input"]), literal_values(context["expected"]), 1, cutoff=0.5
+            )
+            return Fault(document.place(at), dotted(at), got, context["expected"], "".join(close))
+        case "union_tag_invalid":
+            tags = literal_values(context["expected_tags"])
+            close = difflib.get_close_matches(str(context["tag"]), tags, 1)
+            return Fault(
+                document.place((*at, "kind")),
+                dotted((*at, "kind")),
+                f"got '{context['tag']}'",
+                ", ".join(tags),
+                "".join(close),
+            )
+        case "union_tag_not_found":
+            return Fault(document.place(at), dotted((*at, "kind")), "missing", "see the reference")
+        case "quantity":
+            got = got if not isinstance(error["input"], dict) else error["msg"]
+            return Fault(
+                document.place(at),
+                dotted(at),
+                got,
+                context["allowed"],
+                context.get("suggestion", ""),
+            )
+        case _:
+            message = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            return Fault(document.place(at), dotted(at), got, message)
+
+
+def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any]:
+    """The path in the file of pydantic's `loc` (which also names union tags), and the type that
+    holds its last key."""
+    at: KeyPath = ()
+    annotation: Any = Scenario
+    holder: Any = Scenario
+    for position, key in enumerate(loc):
+        if not has(data, key) and (position < len(loc) - 1 or tagged(annotation, key) is not None):
+            annotation = tagged(annotation, key) or annotation
+            continue
+        holder, annotation = plain_type(annotation), type_of_child(annotation, key)
+        at, data = (*at, key), child(data, key)
+    return at, holder
+
+
+def child(data: Any, key: str | int) -> Any:
+    return data[key] if has(data, key) else None
+
+
+def plain_type(annotation: Any) -> Any:
+    """The type under Annotated and `| None`."""
+    while True:
+        if typing.get_origin(annotation) is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+            options = [a for a in typing.get_args(annotation) if a is not type(None)]
+            if len(options) != 1:
+                return annotation
+            annotation = options[0]
+        else:
+            return annotation
+
+
+def tagged(annotation: Any, tag: str | int) -> Any:
+    """The member of a `kind` union that `tag` names."""
+    for option in typing.get_args(plain_type(annotation)):
+        kind = getattr(plain_type(option), "model_fields", {}).get("kind")
+        if kind is not None and tag in typing.get_args(kind.annotation):
+            return option
+    return None
+
+
+def type_of_child(annotation: Any, key: str | int) -> Any:
+    annotation = plain_type(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for info in annotation.model_fields.values():
+            if info.alias == key:
+                return info.annotation
+        return None
+    arguments = typing.get_args(annotation)
+    return arguments[0] if arguments and isinstance(key, int) else None
+
+
+def yaml_keys(part: Any) -> list[str]:
+    return [str(info.alias) for info in part.model_fields.values()] if part else []
+
+
+def line_to_add(part: Any, key: str) -> str:
+    for info in getattr(part, "model_fields", {}).values():
+        if info.alias == key and info.examples:
+            return f"add, for example, `{key}: {info.examples[0]}`"
+    return f"add `{key}: ...`"
+
+
+def literal_values(text: str) -> list[str]:
+    return text.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,33 @@
+"""What is wrong with a scenario, said so that its author can mend it in one go."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, where, and what would be right."""
+
+    place: str
+    key: str
+    got: str
+    allowed: str = ""
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.place}: {self.key}: {self.got}" if self.key else f"{self.place}: {self.got}"
+        ]
+        if self.allowed:
+            lines.append(f"    allowed: {self.allowed}")
+        if self.suggestion:
+            lines.append(f"    did you mean `{self.suggestion}`?")
+        return "\n".join(lines)
+
+
+class ScenarioError(ValueError):
+    """A scenario with faults; `str()` lists every one."""
+
+    def __init__(self, source: str, faults: list[Fault]) -> None:
+        self.source, self.faults = source, faults
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        super().__init__("\n".join([f"{source} has {count}", *map(str, faults)]))

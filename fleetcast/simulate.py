@@ -38,8 +38,6 @@ def run_replications(
     scenario: Scenario, folder: Path, workers: int, replications: int
 ) -> dict[str, Any]:
     """Run, then write tables and manifest; returns the summary that is printed."""
-    import pandas as pd
-
     from fleetcast.progress import watching
     from fleetcast.stop_on import trace_faults
     from planner.evidence import write_tables
@@ -58,7 +56,7 @@ def run_replications(
             where = {"phase": "simulate", "replicas": size, "replication": index}
             rows.append(where | figures(runs[-1], objectives, scenario.horizon_s))
             line.tell(f"simulate {size} replicas", index + 1, replications)
-    tables = write_tables(folder, pd.DataFrame(rows), runs, [g.name for g in scenario.traffic])
+    tables = write_tables(folder, rows, runs, [g.name for g in scenario.traffic])
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, scenario.seed, contents), folder / "manifest.json")
     shutil.rmtree(folder / "runs")

@@ -75,6 +75,7 @@ def log_e_value(p0: float, runs: int, failures: int) -> float:
     return top + float(np.log(np.mean(np.exp(logs - top))))
 
 
+@lru_cache(maxsize=100_000)
 def rejects(p0: float, alpha: float, runs: int, failures: int) -> bool:
     """Whether the runs so far show p < p0; wrong with probability at most `alpha`, at any time."""
     return log_e_value(p0, runs, failures) >= -log(alpha)

@@ -4,6 +4,9 @@ from typing import Any
 
 Data = dict[str, Any]
 
+INTERVAL_PERIODS_MIN = 6
+"""With fewer periods the 95 % interval of a median by order statistics is unbounded."""
+
 
 def plan_lines(data: Data) -> list[str]:
     """A plan (planner.plan.as_json) as the lines `fleetcast plan` prints."""
@@ -29,15 +32,18 @@ def certificate_lines(data: Data) -> list[str]:
     if certificate["status"] != "certified":
         shown = counted(data["figures_of"], "replica")
         return [f"  {certificate['status']}: {goal} with {shown} ({evidence})"]
-    return [f"  certified: {goal} ({evidence})", "  " + one_fewer_line(data["one_fewer"])]
+    return [f"  certified: {goal} ({evidence})", "  " + one_fewer_line(data)]
 
 
-def one_fewer_line(fewer: Data) -> str:
+def one_fewer_line(data: Data) -> str:
+    fewer = data["one_fewer"]
     name = counted(fewer["replicas"], "replica")
     if fewer["replicas"] == 0:
         return "one replica fewer: no fleet"
-    if fewer["runs"] == 0:
+    if fewer["runs"] == 0 and fewer["replicas"] < data["search"]["lower_bound"]:
         return f"{name}: rejected (cannot serve the mean load)"
+    if fewer["runs"] == 0:
+        return f"{name}: not tried (below the scenario's range)"
     low, high = fewer["interval"]
     return (
         f"{name}: {fewer['status']} ({fewer['failed']} of {fewer['runs']} periods failed; "
@@ -68,30 +74,56 @@ def objective_lines(data: Data) -> list[str]:
 
 
 def figure(objective: Data) -> str:
-    latency = objective["objective"].split()[0] in ("ttft", "tpot", "itl", "e2e")
-    show = milliseconds if latency else percent
-    if not objective["replications"]:
+    metric = objective["objective"].split()[0]
+    return estimate_text(metric, objective)
+
+
+def estimate_text(metric: str, estimate: Data) -> str:
+    """'205 ms in the median period [201 ms, 210 ms]' of an Estimate as data."""
+    if not estimate["replications"]:
         return "not run"
-    value, low, high = (show(objective[key]) for key in ("value", "low", "high"))
-    return f"{value} in the median period [{low}, {high}]"
+    return (
+        f"{shown(metric, estimate['value'])} in the median period {interval_text(metric, estimate)}"
+    )
+
+
+def interval_text(metric: str, estimate: Data) -> str:
+    if estimate["replications"] < INTERVAL_PERIODS_MIN:
+        return f"[no interval from {counted(estimate['replications'], 'period')}]"
+    return f"[{shown(metric, estimate['low'])}, {shown(metric, estimate['high'])}]"
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A metric's value with its unit: 'ttft' and its kin are seconds, the others shares of one."""
+    seconds = metric in ("ttft", "tpot", "itl", "e2e")
+    return milliseconds(value) if seconds else percent(value)
 
 
 def milliseconds(seconds: float | None) -> str:
     """'205 ms', '1.20 s', 'never' for an infinite one.
 
-    >>> milliseconds(0.2051), milliseconds(12.0), milliseconds(None)
-    ('205 ms', '12.00 s', 'never')
+    >>> milliseconds(0.2051), milliseconds(12.0), milliseconds(0.9998), milliseconds(None)
+    ('205 ms', '12.00 s', '1.00 s', 'never')
     """
-    if seconds is None:
+    if seconds is None or seconds == float("inf"):
         return "never"
-    if seconds >= 1.0:
+    if seconds >= 0.9995:
         return f"{seconds:.2f} s"
     return f"{seconds * 1e3:.3g} ms"
 
 
 def percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share:.3%}"
+    """Percent to three decimals, as many as it needs.
+
+    >>> percent(0.95), percent(0.999512), percent(0.0)
+    ('95%', '99.951%', '0%')
+    """
+    return "unknown" if share is None else f"{share * 100:.3f}".rstrip("0").rstrip(".") + "%"
+
+
+def usd(amount: float | None, decimals: int = 2) -> str:
+    return "unknown USD" if amount is None else f"{amount:,.{decimals}f} USD"
 
 
 def counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -127,7 +127,8 @@ def override(document: Document, text: str) -> None:
     for path in [path for path in document.places if path[: len(at)] == at]:
         del document.places[path]
     document.places[at] = label
-    holder[at[-1]] = None if node is None else plain(Document(label), node, at, ())
+    value_only = Document(label, faults=document.faults)
+    holder[at[-1]] = None if node is None else plain(value_only, node, at, ())
 
 
 def has(data: Any, key: str | int) -> bool:

@@ -74,7 +74,8 @@ def parse_objective(text: Any) -> Objective:
         return latency_objective(text, metric, statistic, relation, limit)
     expected: Literal["<=", ">="] = ">=" if metric in SHARES_AT_LEAST else "<="
     if statistic is not None or relation != expected:
-        raise refuse(f"{metric} {expected} a share, such as `{metric} {expected} 99%`")
+        example = "99%" if expected == ">=" else "0.1%"
+        raise refuse(f"{metric} {expected} a share, such as `{metric} {expected} {example}`")
     promised = parse_quantity(limit, SHARE, "a share such as 0.1%")
     if not 0 <= promised <= 1:
         raise refuse("a share from 0% to 100%")

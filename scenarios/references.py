@@ -80,6 +80,7 @@ def unknown_name(value: str, names: list[str], also: str = "") -> PydanticCustom
     by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(value.lower(), by_lower, 1, cutoff=0.5)
     inside = [name for low, name in by_lower.items() if value.lower() in low]
+    inside.sort(key=lambda name: name.lower().index(value.lower()))  # h200: not gh200
     if close or inside:
         context["suggestion"] = (inside or [by_lower[close[0]]])[0]
     return PydanticCustomError("quantity", "unknown name", context)

@@ -44,6 +44,7 @@ def read_trace(path: str) -> Trace:
     except (OSError, ValueError, KeyError) as error:
         raise TraceError(f"{path}: {error}") from error
     for column in ("arrival_s", "input_tokens", "output_tokens"):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce")
         bad = frame.index[~np.isfinite(frame[column].to_numpy(dtype=float))]
         if len(bad):
             raise TraceError(f"{path}: row {bad[0] + 1}: no {column} ({len(bad)} such rows)")
@@ -89,7 +90,7 @@ def read_columns(path: Path) -> pd.DataFrame:
 
 def azure(frame: pd.DataFrame) -> pd.DataFrame:
     """Azure LLM inference traces 2023 and 2024; the latter may carry a time zone."""
-    when = pd.to_datetime(frame["TIMESTAMP"], utc=True, format="ISO8601")
+    when = pd.to_datetime(frame["TIMESTAMP"], utc=True, format="ISO8601", errors="coerce")
     return pd.DataFrame(
         {
             "arrival_s": (when - when.min()).dt.total_seconds(),

@@ -1,0 +1,219 @@
+"""The page's figures: numbers in, a matplotlib Figure out. Draw inside `image.house_style()`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from planner.verdict import keeps
+from reports.image import BLUE, BROAD, GREEN, GREY, INK, NARROW, ORANGE, VERMILLION
+from reports.tables import counted, percent, shown
+from scenarios.objectives import Objective
+
+Data = dict[str, Any]
+Floats = NDArray[np.float64]
+
+STATUS_LOOKS = {
+    "certified": (GREEN, "o", "certified"),
+    "rejected": (VERMILLION, "X", "rejected: too rarely"),
+    "undecided": (ORANGE, "D", "undecided: could be either"),
+}
+LABELLED_SIZES_MAX = 8
+BINS = 40
+CLIP = 1.6
+"""Periods that use more than this much of what a limit allows share one bar at the edge."""
+
+
+# --- P(SLA) over fleet sizes ---------------------------------------------------------------------
+
+
+def p_sla(plan: Data) -> Figure:
+    """Share of periods that keep the SLA, with its confidence sequence, against the fleet size."""
+    figure = Figure(figsize=NARROW, layout="constrained")
+    axes = figure.add_subplot()
+    promised, sizes = plan["certificate"]["probability"], plan["sizes"]
+    axes.axhline(promised, color=INK, linestyle="--", linewidth=1.2)
+    for status, (colour, marker, label) in STATUS_LOOKS.items():
+        rows = [size for size in sizes if size["status"] == status and size["runs"]]
+        if rows:
+            draw_intervals(axes, rows, colour, marker, label, len(sizes) <= LABELLED_SIZES_MAX)
+    low = min([promised, *(size["interval"][0] for size in sizes if size["runs"])])
+    bottom = max(0.0, low - 0.25 * (1.0 - low) - 0.01)
+    axes.set_ylim(bottom, 1.0 + 0.06 * (1.0 - bottom))
+    draw_screened(axes, plan["screened"])
+    seen = [row["replicas"] for row in [*sizes, *plan["screened"]]] or [plan["figures_of"]]
+    axes.set_xlim(min(seen) - 0.6, max(seen) + 0.9)
+    axes.annotate(
+        f"promised {percent(promised)}", (0.0, promised), xycoords=("axes fraction", "data"),
+        xytext=(4, 3), textcoords="offset points", fontsize=8.5,
+    )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
+    axes.grid(axis="x", visible=False)
+    axes.set_xlabel("fleet size (replicas)")
+    axes.set_ylabel("periods that keep the SLA")
+    figure.legend(loc="outside lower center", ncols=4)
+    axes.set_title(p_sla_title(plan), fontsize=11.5)
+    return figure
+
+
+def p_sla_title(plan: Data) -> str:
+    certificate, replicas = plan["certificate"], plan["fleet"]["replicas"]
+    if replicas is None:
+        return f"No fleet of up to {counted(plan['search']['last'], 'replica')} is certified"
+    verb = "keeps" if replicas == 1 else "keep"
+    return (
+        f"{counted(replicas, 'replica')} {verb} the SLA in at least "
+        f"{percent(certificate['probability'])} of periods "
+        f"({percent(certificate['confidence'])} confidence)"
+    )
+
+
+def draw_intervals(
+    axes: Axes, rows: list[Data], colour: str, marker: str, label: str, with_counts: bool
+) -> None:
+    x = np.array([row["replicas"] for row in rows])
+    kept = np.array([1.0 - row["failed"] / row["runs"] for row in rows])
+    low, high = np.array([row["interval"] for row in rows]).T
+    reach = np.maximum([kept - low, high - kept], 0.0)
+    axes.errorbar(
+        x, kept, reach, fmt=marker, color=colour, markersize=8, capsize=5, elinewidth=2.0,
+        label=label, clip_on=False,
+    )  # fmt: skip
+    if not with_counts:
+        return
+    for row, y in zip(rows, kept, strict=True):
+        text = f"{row['failed']} of {row['runs']}\nbroken"
+        axes.annotate(
+            text, (row["replicas"], y), (10, 0), textcoords="offset points", va="center",
+            fontsize=8.5,
+        )  # fmt: skip
+
+
+def draw_screened(axes: Axes, screened: list[Data]) -> None:
+    """Screened sizes have no probability: they are marked at the foot of the figure."""
+    looks = ((True, "^", "screened, looked good"), (False, "v", "screened, looked bad"))
+    for passed, marker, label in looks:
+        x = [row["replicas"] for row in screened if row["passed"] is passed]
+        if x:
+            axes.plot(
+                x, [0.045] * len(x), marker, transform=axes.get_xaxis_transform(),
+                markersize=6, markerfacecolor="white", markeredgecolor=GREY, label=label,
+            )  # fmt: skip
+
+
+# --- inside the periods --------------------------------------------------------------------------
+
+
+def timeline(rows: pd.DataFrame, worst: int | None, horizon_text: str) -> Figure:
+    """Queue, batch, KV cache and replicas over the period: median, 5..95 % and the worst period."""
+    figure = Figure(figsize=BROAD, layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True).flat
+    long = rows["time_s"].max() > 600.0
+    unit, per_unit_s = ("min", 60.0) if long else ("s", 1.0)
+    names = {
+        "waiting": "requests waiting (whole fleet)",
+        "running": "requests running (whole fleet)",
+        "kv_used": "KV cache in use (share of live pools)",
+        "replicas_up": "replicas up",
+    }
+    for axes, (column, name) in zip(panels, names.items(), strict=True):
+        spread = rows.groupby("time_s")[column].quantile(np.array([0.05, 0.5, 0.95])).unstack()
+        x = spread.index.to_numpy(dtype=float) / per_unit_s
+        axes.fill_between(
+            x, spread[0.05], spread[0.95], color=BLUE, alpha=0.2, linewidth=0,
+            label="9 of 10 periods",
+        )  # fmt: skip
+        axes.plot(x, spread[0.5], color=BLUE, label="median period")
+        if worst is not None:
+            own = rows[rows["replication"] == worst]
+            axes.plot(
+                own["time_s"] / per_unit_s, own[column], color=VERMILLION, linewidth=0.9,
+                label=f"worst period (replication {worst})",
+            )  # fmt: skip
+        axes.set_title(name)
+        axes.set_ylim(0, max(1.0 if column != "kv_used" else 0.0, axes.get_ylim()[1]))
+        if column == "kv_used":
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    for axes in figure.axes[2:]:
+        axes.set_xlabel(f"time in the period ({unit})")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.suptitle(
+        f"Inside a period of {horizon_text}: at most {counted(int(rows['waiting'].max()), 'request')} "
+        f"seen waiting, KV cache at most {rows['kv_used'].max():.0%} full",
+        x=0.01, ha="left",
+    )  # fmt: skip
+    return figure
+
+
+# --- every period against its limits -------------------------------------------------------------
+
+
+def periods(values: pd.DataFrame, objectives: Sequence[Objective]) -> Figure:
+    """A histogram per objective: the figure of every certification period, and its limit.
+
+    values: one row per period, one column per objective text; objectives without one are left out.
+    """
+    known = [objective for objective in objectives if objective.text in values]
+    figure = Figure(figsize=(BROAD[0], 0.6 + 1.9 * len(known)), layout="constrained")
+    panels = figure.subplots(len(known), 1, squeeze=False).flat
+    for axes, objective in zip(panels, known, strict=True):
+        draw_periods(axes, values[objective.text].dropna().to_numpy(dtype=float), objective)
+    figure.suptitle("How far is every period from its limits?", x=0.01, ha="left")
+    return figure
+
+
+def draw_periods(axes: Axes, values: Floats, objective: Objective) -> None:
+    at_most = objective.relation == "<="
+    low, high = period_range(values, objective)
+    kept = np.array([keeps(value, objective) for value in values], dtype=bool)
+    inside = (values >= low) & (values <= high)
+    for mask, colour in ((kept, BLUE), (~kept, VERMILLION)):
+        axes.hist(values[mask & inside], bins=BINS, range=(low, high), color=colour)
+    axes.axvline(objective.limit, color=INK, linestyle="--", linewidth=1.2)
+    beyond = int((~inside).sum())
+    bar = (high - low) / BINS
+    if beyond:
+        x = high + 1.5 * bar if at_most else low - 1.5 * bar
+        axes.bar(x, beyond, bar, color=VERMILLION, hatch="///", edgecolor="white")
+        axes.annotate(f"{beyond} beyond", (x, beyond), (0, 2), textcoords="offset points",
+                      ha="center", fontsize=8.0)  # fmt: skip
+    axes.set_xlim(low - (0 if at_most else 4 * bar), high + (4 * bar if at_most else 0))
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
+    worst = values.max() if at_most else values.min()
+    axes.set_title(
+        f"{objective.text}: worst period {shown(objective.metric, worst)}, "
+        f"{int((~kept).sum())} of {counted(len(values), 'period')} broken"
+    )
+    unit, per_unit = ("ms", 1e3) if objective.is_latency else ("%", 1e2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * per_unit:.6g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    statistic = objective.text.split("<=")[0].split(">=")[0].strip()
+    axes.set_xlabel(f"{statistic} of the period ({unit}); the line is the limit")
+    axes.set_ylabel("periods")
+
+
+def period_range(values: Floats, objective: Objective) -> tuple[float, float]:
+    """From the ideal (0, or a share of 1) to a little beyond the limit or the worst value that is
+    not far out; the limit is always inside.
+
+    >>> period_range(np.array([0.2, 0.4, np.inf]), Objective("ttft", None, "<=", 0.5, ""))
+    (0.0, 0.55)
+    """
+    ideal = 0.0 if objective.relation == "<=" else 1.0
+    allowed = abs(objective.limit - ideal)
+    used = np.abs(values[np.isfinite(values)] - ideal)
+    if not allowed:
+        reach = max(used.max(initial=0.0) * 1.05, 0.001)
+    else:
+        near = used[used <= CLIP * allowed].max(initial=0.0)
+        reach = round(max(1.1 * allowed, 1.02 * near), 12)
+    return (0.0, reach) if ideal == 0.0 else (1.0 - reach, 1.0)

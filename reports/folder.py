@@ -1,0 +1,140 @@
+"""A finished result folder, read back: the plan, where it comes from, and its evidence."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from planner.verdict import keeps, measure
+from scenarios.objectives import Objective, parse_objective
+from simulator.run import OUTCOMES, Run
+
+Data = dict[str, Any]
+
+COLUMNS = {
+    "requests": (
+        "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
+        "finish_s", "replica", "preemptions", "retries", "outcome",
+    ),
+    "replications": ("phase", "replicas", "replication", "stopped_early"),
+    "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
+    "itl": ("itl_s", "tokens"),
+}  # fmt: skip
+"""The columns the page reads, for the tables of a plan whose fleet was never run."""
+
+
+class Results(NamedTuple):
+    """What `fleetcast plan` left in a folder."""
+
+    plan: Data
+    manifest: Data
+    requests: pd.DataFrame
+    replications: pd.DataFrame
+    timeline: pd.DataFrame
+    itl: pd.DataFrame
+
+
+def read_results(folder: Path) -> Results:
+    """Everything in `folder`; a table its manifest does not list is empty."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return Results(
+        json.loads((folder / "plan.json").read_text()),
+        manifest,
+        *(read_table(folder, manifest["files"], name) for name in COLUMNS),
+    )
+
+
+def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
+    file = f"{name}.parquet"
+    if file not in files:
+        return pd.DataFrame(columns=list(COLUMNS[name]))
+    return pd.read_parquet(folder / file)
+
+
+def as_run(requests: pd.DataFrame) -> Run:
+    """Rows of requests.parquet as a Run, so that latencies and verdicts mean what they mean in the
+    planner. What other tables hold (decode gaps, timeline, steps) is left empty."""
+    outcome = pd.Categorical(requests["outcome"].astype(object), categories=list(OUTCOMES)).codes
+    names = ("arrival_s", "first_token_s", "finish_s")
+    counts = ("input_tokens", "output_tokens", "replica", "preemptions", "retries")
+    return Run(
+        **{name: requests[name].to_numpy(dtype=np.float64) for name in names},
+        **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
+        group=np.zeros(len(requests), dtype=np.int64),
+        outcome=outcome.astype(np.int64),
+        itl_histogram=np.zeros(0, dtype=np.int64),
+        timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
+        steps=0,
+        busy_share=0.0,
+        stopped_early=False,
+    )
+
+
+def objectives_of(plan: Data) -> list[Objective]:
+    return [parse_objective(row["objective"]) for row in plan["objectives"]]
+
+
+def period_values(results: Results) -> pd.DataFrame:
+    """One row per certification period of the fleet that is shown, one column per objective (its
+    text): the figure it is about. An objective whose figures were not kept has no column."""
+    objectives = objectives_of(results.plan)
+    runs = {index: as_run(rows) for index, rows in results.requests.groupby("replication")}
+    columns: dict[str, Any] = {}
+    for objective in objectives:
+        if objective.metric == "itl":
+            columns |= recorded_itl(results, objective)
+        else:
+            columns[objective.text] = pd.Series(
+                {index: measure(run, objective, objectives) for index, run in runs.items()},
+                dtype=float,
+            )
+    return pd.DataFrame(columns, index=pd.Index(list(runs), name="replication"))
+
+
+def recorded_itl(results: Results, objective: Objective) -> dict[str, Any]:
+    """Decode gaps are pooled over periods in itl.parquet; per period only some percentiles are
+    recorded, and not of runs that were stopped early."""
+    rows, column = results.replications, f"itl_s_{objective.text.split()[1]}"
+    if column not in rows:
+        return {}
+    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
+    whole = rows[shown & ~rows["stopped_early"].astype(bool)]
+    return {objective.text: whole.set_index("replication")[column]}
+
+
+def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str, int]:
+    """How many periods break each objective, by its text."""
+    return {
+        objective.text: sum(
+            not keeps(value, objective) for value in values[objective.text].dropna()
+        )
+        for objective in objectives
+        if objective.text in values
+    }
+
+
+def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | None:
+    """The period that uses most of what some objective allows; the first of several."""
+    known = [objective for objective in objectives if objective.text in values]
+    if values.empty or not known:
+        return None
+    used = [values[o.text].map(lambda value, o=o: used_share(value, o)) for o in known]
+    most = pd.concat(used, axis=1).max(axis=1).to_numpy()
+    return int(values.index.to_numpy()[np.nanargmax(most)])
+
+
+def used_share(value: float, objective: Objective) -> float:
+    """How much of the allowance a period uses: 1 at the limit, above 1 when broken.
+
+    >>> used_share(0.25, parse_objective("ttft p95 <= 500ms"))
+    0.5
+    """
+    promised_from_below = objective.relation == ">="
+    used, allowed = value, objective.limit
+    if promised_from_below:
+        used, allowed = 1.0 - value, 1.0 - objective.limit
+    if allowed <= 0:
+        return float("inf") if used > 0 else 0.0
+    return used / allowed

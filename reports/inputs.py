@@ -1,0 +1,149 @@
+"""The scenario for readers: a list of facts per part, and the whole of it as YAML."""
+
+import json
+import re
+from typing import Any
+
+from planner.plan import duration
+
+Data = dict[str, Any]
+Facts = list[tuple[str, str]]
+
+QUANTITY = re.compile(r"(-?\d[\d.e+-]*?)(s|/s|B|B/s|FLOP/s|USD/h)")
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+NOT_STRINGS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+LISTED_MAX = 8
+
+
+def parts(scenario: Data) -> list[tuple[str, Facts]]:
+    """(title, facts) per part of a scenario, as as_yaml_data gives it, in reading order."""
+    replica, engine = scenario["replica"], scenario["replica"]["engine"]
+    settings = {key: value for key, value in engine.items() if key != "name"}
+    server = {key: replica[key] for key in replica if key not in ("gpu", "engine")}
+    period = {key: scenario[key] for key in ("horizon", "preroll", "drain") if key in scenario}
+    described = [(f"Traffic: {group['name']}", without_name(group)) for group in scenario["traffic"]]
+    described += [
+        ("Period", period),
+        ("Clients", scenario.get("clients")),
+        (f"Replica: {engine['name']['name']}", server | settings),
+        (f"Model: {scenario['model']['name']}", without_name(scenario["model"])),
+        (f"GPU: {replica['gpu']['name']}", without_name(replica["gpu"])),
+        (f"Engine: {engine['name']['name']}", without_name(engine["name"])),
+        ("Step time, as given", scenario.get("latency")),
+        ("Router", {"router": scenario["fleet"].get("router")}),
+        ("Failures", (scenario.get("failures") or {}).get("replica", {"failures": "none"})),
+        ("SLA", scenario.get("sla")),
+        ("Search", scenario.get("plan")),
+        ("Price per GPU-hour", scenario.get("price")),
+    ]
+    return [(title, facts(part)) for title, part in described if part]
+
+
+def without_name(part: Data) -> Data:
+    return {key: value for key, value in part.items() if key != "name"}
+
+
+def facts(part: Data, prefix: str = "") -> Facts:
+    """One (label, text) per value; nested parts without a kind give several."""
+    found: Facts = []
+    for key, value in part.items():
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, dict) and "kind" not in value:
+            found += facts(value, f"{label}: ")
+        elif value not in (None, [], ""):
+            found.append((label, phrase(value)))
+    return found
+
+
+def phrase(value: Any) -> str:
+    """A value in words.
+
+    >>> phrase({"kind": "lognormal", "median": 90.0, "p95": 300.0, "weight": 0.6})
+    'lognormal (median 90, p95 300, weight 0.6)'
+    """
+    match value:
+        case {"kind": kind, **details}:
+            told = [
+                phrase(detail) if key == "of" else f"{key.replace('_', ' ')} {phrase(detail)}"
+                for key, detail in details.items()
+                if detail not in (None, [])
+            ]
+            return f"{kind} ({', '.join(told)})" if told else str(kind)
+        case dict():
+            return ", ".join(f"{key} {phrase(detail)}" for key, detail in value.items())
+        case list():
+            shown = "; ".join(phrase(item) for item in value[:LISTED_MAX])
+            more = len(value) - LISTED_MAX
+            return shown if more <= 0 else f"{shown}; and {more:,} more"
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return f"{value:,.10g}"
+        case _:
+            return quantity(str(value))
+
+
+def quantity(text: str) -> str:
+    """A quantity of the scenario in a unit people read; other text as it is.
+
+    >>> [quantity(text) for text in ("900.0s", "5.5e-05s", "864000000000.0B/s", "12.0/s", "vllm")]
+    ['15 min', '55 µs', '864 GB/s', '12 per s', 'vllm']
+    """
+    found = QUANTITY.fullmatch(text)
+    if found is None:
+        return text
+    number, unit = float(found[1]), found[2]
+    match unit:
+        case "s":
+            return time_text(number)
+        case "/s":
+            return f"{number:g} per s"
+        case "B":
+            return f"{number / 2**30:.4g} GiB"
+        case "B/s":
+            return f"{number / 1e9:,.6g} GB/s"
+        case "FLOP/s":
+            return f"{number / 1e12:,.6g} TFLOP/s"
+        case _:
+            return f"{number:.2f} USD"
+
+
+def time_text(seconds: float) -> str:
+    if seconds >= 1.0 or seconds == 0:
+        return duration(seconds)
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.4g} ms"
+    return f"{seconds * 1e6:.4g} µs"
+
+
+def yaml_text(value: Any, indent: str = "") -> str:
+    """Plain data as YAML. (The YAML library lives in scenarios/, where files are read.)
+
+    >>> print(yaml_text({"name": "chat", "traffic": [{"cv": 1.2, "of": [1, 2]}], "price": {}}))
+    name: chat
+    traffic:
+      - cv: 1.2
+        of: [1, 2]
+    price: {}
+    """
+    lines = []
+    for key, item in value.items():
+        opening = f"{indent}{scalar(key)}:"
+        if isinstance(item, dict) and item:
+            lines += [opening, yaml_text(item, indent + "  ")]
+        elif isinstance(item, list) and any(isinstance(entry, dict) for entry in item):
+            entries = (yaml_text(entry, indent + "    ") for entry in item)
+            starts = (f"{indent}  - {entry[len(indent) + 4 :]}" for entry in entries)
+            lines += [opening, *starts]
+        elif isinstance(item, list):
+            lines.append(f"{opening} [{', '.join(scalar(entry) for entry in item)}]")
+        else:
+            lines.append(f"{opening} {scalar(item)}")
+    return "\n".join(lines)
+
+
+def scalar(value: Any) -> str:
+    if isinstance(value, str) and value.lower() not in NOT_STRINGS:
+        if PLAIN.fullmatch(value) or QUANTITY.fullmatch(value):
+            return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,201 @@
+"""The fleet's story, instant by instant: order of events, failures, retries, outcomes."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from scenarios.model import ReplicaFailures
+from simulator import simulate as simulate_module
+from simulator.outages import Outage, outages, unavailability
+from simulator.run import COMPLETED, LOST, OUTCOMES, REJECTED, TIMED_OUT, UNFINISHED
+from simulator.simulate import serve, simulate
+from simulator.streams import stream
+from tests.oracles.small import small_scenario, workload
+
+FAILURES = {
+    "replica": {
+        "mtbf": "400h",
+        "detection": "2s",
+        "repair": {"median": "3s", "p95": "4s"},
+        "cold_start": "5s",
+    }
+}
+STEP = {"per_step": "1s"}
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Outages by replica id instead of drawn ones."""
+
+    def script(plan):
+        # Replicas ask in order of id.
+        ids = itertools.count()
+        monkeypatch.setattr(
+            simulate_module,
+            "outages",
+            lambda *_: iter([Outage(*o) for o in plan.get(next(ids), [])]),
+        )
+
+    return script
+
+
+def run(scenario, arrivals, inputs=1, outputs=1, replicas=1):
+    fleet = scenario.fleet.model_copy(update={"replicas": replicas})
+    return serve(scenario, fleet, workload(arrivals, inputs, outputs), 0, 0)
+
+
+def test_an_idle_replica_starts_at_once_and_sees_all_simultaneous_arrivals():
+    result = run(small_scenario(latency=STEP), [1.5, 1.5, 1.7])
+    assert result.first_token_s.tolist() == [2.5, 2.5, 3.5]
+
+
+def test_times_are_exact_to_the_nanosecond():
+    result = run(small_scenario(latency={"per_step": "7ms"}), [0.123456789], outputs=1000)
+    assert round(result.finish_s[0] * 1e9) == 123_456_789 + 7_000_000 * 1000
+
+
+def test_the_step_time_counts_what_the_step_computes():
+    latency = {"per_step": "1ms", "per_prefill_token": "10us", "per_sequence": "100us",
+               "per_kv_token": "1us", "per_attention_pair": "0.1us", "per_decode_token": "50us"}  # fmt: skip
+    result = run(small_scenario(latency=latency), [0.0], inputs=100, outputs=2)
+    first_us = 1000 + 100 * 10 + 100 + 100 * 101 / 2 * 0.1
+    second_us = 1000 + 50 + 100 + 100 * 1 + 101 * 0.1
+    assert result.first_token_s[0] * 1e6 == pytest.approx(first_us, abs=1e-3)
+    assert result.finish_s[0] * 1e6 == pytest.approx(first_us + second_us, abs=1e-3)
+
+
+def test_least_outstanding_goes_to_the_emptiest_and_ties_to_the_lowest():
+    result = run(small_scenario(latency=STEP), [0, 0, 0, 0], outputs=5, replicas=3)
+    assert result.replica.tolist() == [0, 1, 2, 0]
+
+
+def test_round_robin_skips_what_is_not_routable(scripted):
+    scripted({1: [(0.5, 0.0, 100.0)]})
+    fleet = {"replicas": 3, "router": "round-robin"}
+    scenario = small_scenario(latency=STEP, failures=FAILURES, fleet=fleet)
+    result = run(scenario, [0, 0.1, 0.2, 1, 2, 3, 4], replicas=3)
+    # Request 1 is re-routed at 0.5, in its turn.
+    assert result.replica.tolist() == [0, 0, 2, 2, 0, 2, 0]
+    assert result.retries.tolist() == [0, 1, 0, 0, 0, 0, 0]
+
+
+def test_until_detection_the_router_still_sends_and_then_everyone_starts_over(scripted):
+    """Replica 0 fails at 2.5 with one request at its third token; the router knows at 4.5."""
+    scripted({0: [(2.5, 2.0, 100.0)]})
+    scenario = small_scenario(latency=STEP, failures=FAILURES)
+    result = run(scenario, [0, 0.2, 3.0], outputs=[5, 9, 1], replicas=2)
+    # Request 0 (replica 0) is lost at 2.5 and starts over on replica 1, at the boundary at 5.2.
+    # Request 2 arrives at 3: both hold one request, so it goes to replica 0, which is dead.
+    assert result.replica.tolist() == [1, 1, 1]
+    assert result.retries.tolist() == [1, 0, 1]
+    assert result.first_token_s.tolist() == pytest.approx([6.2, 1.2, 6.2])
+    assert result.finish_s.tolist() == pytest.approx([10.2, 9.2, 6.2])
+
+
+def test_a_boundary_before_the_failure_counts_and_one_at_it_does_not(scripted):
+    scenario = small_scenario(latency=STEP, failures=FAILURES, clients={"retries": 0})
+    scripted({0: [(1.0, 1.0, 100.0)]})
+    assert run(scenario, [0.0]).outcome.tolist() == [LOST]
+    scripted({0: [(1.001, 1.0, 100.0)]})
+    assert run(scenario, [0.0]).outcome.tolist() == [COMPLETED]
+
+
+def test_without_a_routable_replica_requests_wait_for_the_repair(scripted):
+    scripted({0: [(2.0, 1.0, 7.0)]})
+    result = run(small_scenario(latency=STEP, failures=FAILURES), [0, 5, 6])
+    assert result.first_token_s.tolist() == [1.0, 11.0, 11.0]
+    assert result.outcome.tolist() == [COMPLETED] * 3
+
+
+def test_the_retry_budget_ends_in_lost(scripted):
+    outage = (1.5, 0.1, 1.0)
+    scripted({0: [outage] * 10})
+    scenario = small_scenario(latency=STEP, failures=FAILURES, clients={"retries": 3})
+    result = run(scenario, [0.0], outputs=3)
+    assert (result.outcome[0], result.retries[0]) == (LOST, 3)
+    assert np.isinf(result.ttft_s[0])
+
+
+def test_a_client_hangs_up_wherever_its_request_is(scripted):
+    """Running, waiting behind another, stranded in a dead fleet, or on a replica nobody knows dead."""
+    scenario = small_scenario(
+        engine={"max_num_seqs": 1}, latency=STEP, clients={"timeout": "4s"}, failures=FAILURES
+    )
+    scripted({})
+    result = run(scenario, [0, 0.5], outputs=100)
+    assert result.outcome.tolist() == [TIMED_OUT] * 2
+    assert result.finish_s.tolist() == [4.0, 4.5]
+    scripted({0: [(1.0, 0.0, 1e6)]})
+    assert run(scenario, [0.0, 2.0], outputs=5).outcome.tolist() == [TIMED_OUT] * 2
+    scripted({0: [(1.0, 1e6, 1.0)]})
+    assert run(scenario, [0.0, 2.0], outputs=5).outcome.tolist() == [TIMED_OUT] * 2
+
+
+def test_what_can_never_fit_is_rejected_at_arrival():
+    scenario = small_scenario(engine={"num_gpu_blocks": 10}, latency=STEP)
+    result = run(scenario, [0, 1], inputs=[200, 100], outputs=1)
+    assert [OUTCOMES[code] for code in result.outcome] == ["rejected", "completed"]
+    assert result.outcome[0] == REJECTED
+    assert result.finish_s[0] == 0.0
+
+
+def test_the_run_goes_on_past_the_horizon_until_counted_requests_end_but_not_for_ever():
+    scenario = small_scenario(latency=STEP, horizon="10s", drain="20s")
+    result = run(scenario, [9.5, 12.0], outputs=[10, 1])
+    assert len(result) == 1
+    assert result.finish_s[0] == 19.5
+    stuck = run(scenario, [9.5], outputs=100)
+    assert stuck.outcome.tolist() == [UNFINISHED]
+
+
+def test_the_preroll_is_served_but_not_counted():
+    scenario = small_scenario(latency=STEP, preroll="10s")
+    result = run(scenario, [-0.5, 0.0], outputs=3)
+    assert result.arrival_s.tolist() == [0.0]
+    # Request 1 waits for the boundary at 0.5: the pre-roll's request keeps the replica busy.
+    assert result.first_token_s.tolist() == [1.5]
+
+
+def test_rival_fleets_meet_the_same_traffic_and_the_same_failures():
+    failures = {"replica": {**FAILURES["replica"], "mtbf": "60s"}}
+    scenario = small_scenario(failures=failures)
+    three, five = (
+        simulate(scenario, scenario.fleet.model_copy(update={"replicas": size}), 7, 3)
+        for size in (3, 5)
+    )
+    assert three.arrival_s.tolist() == five.arrival_s.tolist()
+    assert three.output_tokens.tolist() == five.output_tokens.tolist()
+    again = simulate(scenario, scenario.fleet.model_copy(update={"replicas": 3}), 7, 3)
+    assert again.finish_s.tolist() == three.finish_s.tolist()
+
+
+def test_outages_are_stationary_from_the_start():
+    """At any instant a replica is down with probability downtime / (uptime + downtime), time zero
+    included, and what is left of an outage seen there has the mean of renewal theory. 40,000
+    replicas; a right model fails with probability below 1e-5 for each of the checks."""
+    given = {"mtbf": "1h", "detection": "1min", "repair": {"median": "10min", "p95": "40min"},
+             "cold_start": "5min"}  # fmt: skip
+    failures = ReplicaFailures.model_validate(given)
+    count = 40_000
+    share = unavailability(failures, 300.0)
+    looked_at_s = [0.0, 600.0, 7200.0]
+    down = np.zeros(len(looked_at_s))
+    residuals = []
+    for index in range(count):
+        clock_s, lives = 0.0, outages(failures, 300.0, stream(1, "outages", index))
+        while clock_s <= looked_at_s[-1]:
+            life = next(lives)
+            begin_s = clock_s + life.up_s
+            clock_s = begin_s + life.undetected_s + life.down_s
+            down += [begin_s <= at < clock_s for at in looked_at_s]
+            if begin_s == 0.0:
+                residuals.append(clock_s)
+    error = 4.6 * np.sqrt(share * (1 - share) / count)
+    assert np.abs(down / count - share).max() < error
+    sigma = failures.repair.sigma
+    repair_s2 = failures.repair.mean_s**2 * np.exp(sigma**2)  # E[repair^2] of a lognormal
+    mean_s, fixed_s = failures.repair.mean_s, 360.0
+    expected_s = (repair_s2 + 2 * fixed_s * mean_s + fixed_s**2) / (2 * (mean_s + fixed_s))
+    spread_s = np.std(residuals) / np.sqrt(len(residuals))
+    assert abs(np.mean(residuals) - expected_s) < 4.6 * spread_s

@@ -146,11 +146,9 @@ def timeline(rows: pd.DataFrame, worst: int | None, horizon_text: str) -> Figure
         axes.set_xlabel(f"time in the period ({unit})")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    figure.suptitle(
-        f"Inside a period of {horizon_text}: at most {counted(int(rows['waiting'].max()), 'request')} "
-        f"seen waiting, KV cache at most {rows['kv_used'].max():.0%} full",
-        x=0.01, ha="left",
-    )  # fmt: skip
+    waiting = counted(int(rows["waiting"].max()), "request")
+    title = f"Inside a period of {horizon_text}: at most {waiting} seen waiting, KV cache at most "
+    figure.suptitle(f"{title}{rows['kv_used'].max():.0%} full", x=0.01, ha="left")
     return figure
 
 

@@ -20,9 +20,9 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
     replica, engine = scenario["replica"], scenario["replica"]["engine"]
     settings = {key: value for key, value in engine.items() if key != "name"}
     server = {key: replica[key] for key in replica if key not in ("gpu", "engine")}
-    period = {key: scenario[key] for key in ("horizon", "preroll", "drain") if key in scenario}
-    described = [(f"Traffic: {group['name']}", without_name(group)) for group in scenario["traffic"]]
-    described += [
+    period: Data = {key: scenario[key] for key in ("horizon", "preroll", "drain")}
+    described: list[tuple[str, Data | None]] = [
+        *((f"Traffic: {group['name']}", without_name(group)) for group in scenario["traffic"]),
         ("Period", period),
         ("Clients", scenario.get("clients")),
         (f"Replica: {engine['name']['name']}", server | settings),
@@ -64,7 +64,7 @@ def phrase(value: Any) -> str:
     match value:
         case {"kind": kind, **details}:
             told = [
-                phrase(detail) if key == "of" else f"{key.replace('_', ' ')} {phrase(detail)}"
+                phrase(detail) if key == "of" else f"{str(key).replace('_', ' ')} {phrase(detail)}"
                 for key, detail in details.items()
                 if detail not in (None, [])
             ]
@@ -143,7 +143,7 @@ def yaml_text(value: Any, indent: str = "") -> str:
 
 
 def scalar(value: Any) -> str:
-    if isinstance(value, str) and value.lower() not in NOT_STRINGS:
-        if PLAIN.fullmatch(value) or QUANTITY.fullmatch(value):
-            return value
+    text = value if isinstance(value, str) and value.lower() not in NOT_STRINGS else ""
+    if PLAIN.fullmatch(text) or QUANTITY.fullmatch(text):
+        return text
     return json.dumps(value, ensure_ascii=False)

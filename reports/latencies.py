@@ -44,7 +44,9 @@ def latency(
             what, (grid_s, within_s) = "gaps", draw_gaps(axes, itl, share)
         else:
             what, (grid_s, within_s) = "requests", draw_requests(axes, latencies_s, metric, share)
-        axes.set_title(f"{metric.upper()}: {percent(share)} of {what} within {shown(metric, within_s)}")
+        axes.set_title(
+            f"{metric.upper()}: {percent(share)} of {what} within {shown(metric, within_s)}"
+        )
         axes.set_ylabel(f"{what} slower")
         scale_axes(axes, [*grid_s[[0, -1]], *(objective.limit for objective in own)], meaning)
         draw_limits(axes, own)

@@ -2,7 +2,15 @@
 
 from typing import Any
 
+from scenarios.objectives import LATENCIES
+
 Data = dict[str, Any]
+
+NUMBERS = (
+    "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "waiting_max", "preemptions",
+    "retries",
+)  # fmt: skip
+"""Metrics that are neither times nor shares."""
 
 INTERVAL_PERIODS_MIN = 6
 """With fewer periods the 95 % interval of a median by order statistics is unbounded."""
@@ -18,10 +26,17 @@ def answer_line(data: Data) -> str:
     if fleet["replicas"] is None:
         return f"{data['name']}: no certified fleet of up to {data['search']['last']} replicas"
     return (
-        f"{data['name']}: {counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} "
-        f"{fleet['gpu']} = {counted(fleet['gpus'], 'GPU')}, "
-        f"{cost['usd_per_month']:,.0f} USD/month at {cost['usd_per_gpu_hour']:.2f} USD per "
-        f"GPU-hour, {cost['usd_per_million_tokens']:.3f} USD per million tokens"
+        f"{data['name']}: {fleet_text(fleet)}, "
+        f"{usd(cost['usd_per_month'], 0)}/month at {usd(cost['usd_per_gpu_hour'])} per GPU-hour, "
+        f"{usd(cost['usd_per_million_tokens'], 3)} per million tokens"
+    )
+
+
+def fleet_text(fleet: Data) -> str:
+    """'7 replicas of 2 h100-sxm-80gb = 14 GPUs', of a fleet that was found."""
+    return (
+        f"{counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} {fleet['gpu']} "
+        f"= {counted(fleet['gpus'], 'GPU')}"
     )
 
 
@@ -94,9 +109,11 @@ def interval_text(metric: str, estimate: Data) -> str:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """A metric's value with its unit: 'ttft' and its kin are seconds, the others shares of one."""
-    seconds = metric in ("ttft", "tpot", "itl", "e2e")
-    return milliseconds(value) if seconds else percent(value)
+    """A metric's value with its unit: seconds for 'ttft' and its kin, counts and rates as they are,
+    the others shares of one."""
+    if metric in LATENCIES:
+        return milliseconds(value)
+    return number(value) if metric in NUMBERS else percent(value)
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -119,6 +136,17 @@ def percent(share: float | None) -> str:
     ('95%', '99.951%', '0%')
     """
     return "unknown" if share is None else f"{share * 100:.3f}".rstrip("0").rstrip(".") + "%"
+
+
+def number(value: float | None) -> str:
+    """'15,823', '11.9', '0': three digits are enough for a measured rate.
+
+    >>> number(15822.775), number(11.9166), number(3.0)
+    ('15,823', '11.9', '3')
+    """
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def usd(amount: float | None, decimals: int = 2) -> str:

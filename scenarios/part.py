@@ -24,7 +24,11 @@ class Part(BaseModel):
     """One mapping of a YAML file."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=yaml_key, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        alias_generator=yaml_key,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
     def as_yaml_data(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms 
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 TIME_S = {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0,
           "d": 86400.0}  # fmt: skip
@@ -41,9 +42,10 @@ def parse_quantity(text: Any, units: dict[str, float], allowed: str) -> float:
     match = re.fullmatch(rf"\s*({NUMBER})\s*(\S+)\s*", text) if isinstance(text, str) else None
     if match is None or match[2] not in units:
         raise PydanticCustomError("quantity", "not a quantity", {"allowed": allowed})
-    number, factor = float(match[1]), units[match[2]]
+    # Exact until the one rounding at the end: with floats, 99.9 / 100 is above 0.999.
+    number, factor = Decimal(match[1]), units[match[2]]
     # 1/60 is not a float: dividing by the exact 60 keeps '30/min' equal to '0.5/s'.
-    return number / round(1 / factor) if factor < 1 else number * factor
+    return float(number / round(1 / factor) if factor < 1 else number * Decimal(factor))
 
 
 @dataclass(frozen=True, eq=False)  # compared, and hashed, by identity

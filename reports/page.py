@@ -1,0 +1,247 @@
+"""A finished result folder -> report.html, one file that needs nothing else, and its figures."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+
+from planner.plan import duration
+from planner.verdict import keeps
+from reports import figures, image, inputs, tables
+from reports.folder import (
+    Data,
+    Results,
+    as_run,
+    broken_counts,
+    objectives_of,
+    period_values,
+    read_results,
+    worst_period,
+)
+from reports.latencies import latency
+from scenarios.objectives import Objective
+from scenarios.units import TIME_S, parse_quantity
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+FILES = {
+    "plan.json": "the answer as data",
+    "manifest.json": "the whole scenario, its hash, the seed and the versions",
+    "requests.parquet": "every request of the fleet's certification periods",
+    "replications.parquet": "every simulated period of every size, with its figures",
+    "timeline.parquet": "queue, batch, KV cache and replicas over time",
+    "itl.parquet": "histogram of the gaps between tokens",
+}
+
+COUNTS = {
+    "goodput": "Goodput: requests that meet every latency limit",
+    "error_rate": "Error rate: requests that did not complete",
+    "requests_per_s": "Requests per second, offered",
+    "input_tokens_per_s": "Prompt tokens per second, of completed requests",
+    "output_tokens_per_s": "Output tokens per second, of completed requests",
+    "busy_share": "Busy share: time that a replica spends computing",
+    "kv_used_max": "KV cache in use, peak of the period",
+    "waiting_max": "Requests waiting, peak of the period",
+    "preemptions": "Preemptions per period",
+    "retries": "Retries per period",
+}
+"""Metrics beside the latencies."""
+
+
+def write_report(folder: Path) -> Path:
+    """Draw the report of the finished plan in `folder`: report.html and a PNG per figure.
+
+    The same folder gives the same bytes. Returns the page's path.
+    """
+    results = read_results(folder)
+    values = period_values(results)
+    drawings = draw(results, values, folder)
+    page = render(results, values, drawings)
+    path = folder / "report.html"
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(page, encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]:
+    """Write NAME.png and return the <svg> of each figure there is evidence for."""
+    objectives = objectives_of(results.plan)
+    worst = worst_period(values, objectives)
+    horizon_text = duration(horizon_s(results.manifest["scenario"]))
+    figure_of: dict[str, Callable[[], Figure]] = {"p_sla": lambda: figures.p_sla(results.plan)}
+    if len(results.requests):
+        figure_of["latency"] = lambda: latency(latencies_s(results), results.itl, objectives)
+    if len(results.timeline):
+        figure_of["timeline"] = lambda: figures.timeline(results.timeline, worst, horizon_text)
+    if values.size:
+        figure_of["periods"] = lambda: figures.periods(values, objectives)
+    drawings: dict[str, str] = {}
+    for name in ("p_sla", "latency", "timeline", "periods"):
+        # A picture of an earlier plan in this folder must not pass for one of this plan.
+        (folder / f"{name}.png").unlink(missing_ok=True)
+        if name in figure_of:
+            with image.house_style():
+                figure = figure_of[name]()
+                image.write_png(figure, folder / f"{name}.png")
+                drawings[name] = image.inline_svg(figure, name, f"Figure {name}")
+    return drawings
+
+
+def latencies_s(results: Results) -> pd.DataFrame:
+    """TTFT, TPOT and E2E of every request (seconds, infinite where it did not complete)."""
+    run = as_run(results.requests)
+    return results.requests[["replication", "group"]].assign(
+        ttft=run.ttft_s, tpot=run.tpot_s, e2e=run.e2e_s
+    )
+
+
+def horizon_s(scenario: Data) -> float:
+    return parse_quantity(scenario["horizon"], TIME_S, "a time")
+
+
+def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": tables.percent,
+        "milliseconds": tables.milliseconds,
+        "usd": tables.usd,
+        "counted": tables.counted,
+    }
+    plan, manifest = results.plan, results.manifest
+    scenario = manifest["scenario"]
+    objectives = objectives_of(plan)
+    return environment.get_template("report.html").render(
+        plan=plan,
+        manifest=manifest,
+        scenario=scenario,
+        answer=None if plan["fleet"]["replicas"] is None else tables.fleet_text(plan["fleet"]),
+        one_fewer=None if plan["one_fewer"] is None else tables.one_fewer_line(plan),
+        period=duration(horizon_s(scenario)),
+        objectives=objective_rows(plan, values, objectives),
+        hardest=hardest(values, objectives),
+        sizes=size_rows(plan),
+        latencies=latency_rows(plan["metrics"]),
+        counts=count_rows(plan["metrics"]),
+        parts=inputs.parts(scenario),
+        yaml=inputs.yaml_text(scenario),
+        worst=worst_period(values, objectives),
+        requests=len(results.requests),
+        outages=periods_with_outage(results),
+        drawings=drawings,
+        files=[
+            *((name, FILES.get(name, "")) for name in ("plan.json", "manifest.json")),
+            *((name, FILES.get(name, "")) for name in manifest["files"]),
+            *((f"{name}.png", "a figure of this page") for name in drawings),
+        ],
+    )
+
+
+def objective_rows(
+    plan: Data, values: pd.DataFrame, objectives: list[Objective]
+) -> list[dict[str, Any]]:
+    """One row per objective; `kept` is None where its figures per period are not recorded."""
+    broken = broken_counts(values, objectives)
+    rows = []
+    for objective, data in zip(objectives, plan["objectives"], strict=True):
+        row: dict[str, Any] = {
+            "text": objective.text,
+            "figure": objective_figure(objective.metric, data),
+            "good": None,
+        }
+        row |= {"kept": None, "periods": None, "worst": None}
+        if objective.text in broken and len(values):
+            own = values[objective.text].dropna()
+            worst = own.max() if objective.relation == "<=" else own.min()
+            kept = len(own) - broken[objective.text]
+            good = kept >= plan["certificate"]["probability"] * len(own)
+            row |= {"kept": kept, "periods": len(own), "good": good}
+            row["worst"] = tables.shown(objective.metric, worst)
+        elif data["value"] is not None:
+            row["good"] = keeps(data["value"], objective)
+        rows.append(row)
+    return rows
+
+
+def objective_figure(metric: str, estimate: Data) -> str:
+    if not estimate["replications"]:
+        return "not run"
+    value, interval = (
+        tables.shown(metric, estimate["value"]),
+        tables.interval_text(metric, estimate),
+    )
+    return f"{value} {interval}"
+
+
+def periods_with_outage(results: Results) -> int:
+    """How many certification periods saw a replica of the fleet down, at a sampled instant."""
+    up = results.timeline.groupby("replication")["replicas_up"].min()
+    return int((up < results.plan["figures_of"]).sum())
+
+
+def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
+    """The objective that most periods break; None when none does."""
+    broken = broken_counts(values, objectives)
+    most = max(broken, key=lambda text: broken[text], default=None)
+    return most if most is not None and broken[most] else None
+
+
+def size_rows(plan: Data) -> list[dict[str, Any]]:
+    """Every size that was looked at, smallest first; those only screened have no periods."""
+    per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
+    screened = {row["replicas"]: row["passed"] for row in plan["screened"]}
+    certified = {row["replicas"]: row for row in plan["sizes"]}
+    rows = []
+    for replicas in sorted({*screened, *certified}):
+        gpus = replicas * per_replica
+        rows.append(
+            {
+                "replicas": replicas,
+                "gpus": gpus,
+                "usd_per_month": gpus * cost["usd_per_gpu_hour"] * cost["hours_per_month"],
+                "tally": certified.get(replicas),
+                "screened": screened.get(replicas),
+                "chosen": replicas == plan["fleet"]["replicas"],
+            }
+        )
+    return rows
+
+
+def latency_rows(metrics: Data) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(metric, [(value, interval) at p50, p95, p99]) per latency."""
+    names = {
+        "ttft": "TTFT: arrival to first token",
+        "tpot": "TPOT: mean time per output token after the first",
+        "itl": "ITL: gap between two tokens",
+        "e2e": "E2E: arrival to last token",
+    }
+    rows = []
+    for metric, name in names.items():
+        keys = [f"{metric}_s_{percentile}" for percentile in ("p50", "p95", "p99")]
+        if all(key in metrics for key in keys):
+            estimates = [metrics[key] for key in keys]
+            cells = [
+                (tables.shown(metric, e["value"]), tables.interval_text(metric, e))
+                for e in estimates
+            ]
+            rows.append((name, cells))
+    return rows
+
+
+def count_rows(metrics: Data) -> list[tuple[str, str, str]]:
+    """(name, value, interval) per metric that is no latency."""
+    return [
+        (name, tables.shown(key, metrics[key]["value"]), tables.interval_text(key, metrics[key]))
+        for key, name in COUNTS.items()
+        if key in metrics
+    ]

@@ -1,0 +1,74 @@
+"""The reference of scenario files as Markdown, made from the model so that it cannot lag behind."""
+
+from typing import Any
+
+from scenarios.schema import json_schema
+
+
+def reference_markdown() -> str:
+    """One section per part of a scenario, one row per key."""
+    schema = json_schema()
+    parts = {"Scenario": schema} | schema["$defs"]
+    reachable = in_order("Scenario", parts, [])
+    return "\n".join(section(name, parts[name]) for name in reachable)
+
+
+def in_order(name: str, parts: dict[str, Any], seen: list[str]) -> list[str]:
+    """Parts in the order a reader meets them, each once."""
+    if name not in seen and "properties" in parts.get(name, {}):
+        seen.append(name)
+        for field in parts[name]["properties"].values():
+            for inner in names_in(field):
+                in_order(inner, parts, seen)
+    return seen
+
+
+def names_in(field: Any) -> list[str]:
+    """The parts a field refers to."""
+    if isinstance(field, dict):
+        here = [field["$ref"].rpartition("/")[2]] if "$ref" in field else []
+        return here + [n for key, value in field.items() if key != "discriminator"
+                       for n in names_in(value)]  # fmt: skip
+    return [n for item in field for n in names_in(item)] if isinstance(field, list) else []
+
+
+def section(name: str, part: dict[str, Any]) -> str:
+    lines = [f"## {name}", "", part.get("description", ""), ""]
+    lines += ["| key | takes | default | |", "|---|---|---|---|"]
+    required = part.get("required", [])
+    for key, field in part["properties"].items():
+        default = "**required**" if key in required else shown_default(field)
+        text = field.get("description", "")
+        meaning = "" if text.startswith(("a time", "a rate", "a share")) else text
+        cells = (f"`{key}`", takes(field), default, meaning.replace("\n", " "))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def shown_default(field: dict[str, Any]) -> str:
+    default = field.get("default")
+    return "none" if default in (None, [], {}) else f"`{default}`"
+
+
+def takes(field: dict[str, Any]) -> str:
+    """What a field's value looks like, in a few words."""
+    options = field.get("anyOf") or field.get("oneOf")
+    if options:
+        named = [takes(option) for option in options if option.get("type") != "null"]
+        return " or ".join(dict.fromkeys(named))
+    if "$ref" in field:
+        part = field["$ref"].rpartition("/")[2]
+        return f"[{part}](#{part.lower()})"
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        values = ", ".join(f"`{value}`" for value in field["enum"][:6])
+        return values + (", ..." if len(field["enum"]) > 6 else "")
+    if "x-base-unit" in field:
+        return f"quantity in `{field['x-base-unit']}` or a multiple"
+    if field.get("type") == "array":
+        return "list of " + takes(field.get("items", {}))
+    if field.get("type") == "object":
+        return "mapping to " + takes(field.get("additionalProperties", {}))
+    kind = field.get("type", "text")
+    return " or ".join(kind) if isinstance(kind, list) else {"string": "text"}.get(kind, kind)

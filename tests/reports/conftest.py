@@ -1,0 +1,133 @@
+"""A small finished result folder, made by hand: what `fleetcast plan` would leave, no simulation."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scenarios.loading import load
+
+Data = dict[str, Any]
+EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
+PERIODS, REQUESTS, REPLICAS = 8, 40, 3
+FILES = ["requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"]
+
+
+def make_plan() -> Data:
+    """Three replicas certified, two undecided, one only screened."""
+    latency = {"value": 0.2, "low": 0.19, "high": 0.21, "replications": PERIODS}
+    never = {"value": None, "low": None, "high": None, "replications": PERIODS}
+    share = {"value": 0.0, "low": 0.0, "high": 0.025, "replications": PERIODS}
+    metrics = {
+        f"{m}_s_{p}": latency for m in ("ttft", "tpot", "e2e") for p in ("p50", "p95", "p99")
+    }
+    shares = ("error_rate", "goodput", "busy_share", "kv_used_max", "requests_per_s", "preemptions")
+    tally = {"runs": PERIODS, "inherited": 0}
+    two = tally | {"replicas": 2, "failed": 2, "status": "undecided", "interval": [0.3, 0.97]}
+    return {
+        "name": "chat",
+        "scenario_hash": "ab" * 32,
+        "seed": 7,
+        "statement": "In this model a period meets [ttft p95 <= 500ms] & is certified.",
+        "fleet": {
+            "replicas": REPLICAS, "gpus": REPLICAS * 2, "gpu": "h100-sxm-80gb",
+            "gpus_per_replica": 2, "model": "meta-llama/Llama-3.1-8B-Instruct",
+            "precision": "bf16", "router": "least-outstanding",
+        },
+        "certificate": {
+            "status": "certified", "probability": 0.95, "confidence": 0.95,
+            "replications": PERIODS, "failed": 0, "interval": [0.62, 1.0],
+        },
+        "one_fewer": two,
+        "cost": {
+            "usd_per_gpu_hour": 2.95, "usd_per_hour": 17.7, "usd_per_month": 12744.0,
+            "usd_per_million_tokens": 0.2, "usd_per_million_output_tokens": 1.4,
+            "hours_per_month": 720.0,
+        },
+        "figures_of": REPLICAS,
+        "objectives": [
+            {"objective": "ttft p95 <= 500ms", "limit": 0.5} | latency,
+            {"objective": "itl mean <= 40ms", "limit": 0.04} | latency,
+            {"objective": "error_rate <= 0.1%", "limit": 0.001} | share,
+        ],
+        "metrics": metrics | {"e2e_s_p99": never} | dict.fromkeys(shares, share),
+        "sizes": [
+            two,
+            tally | {"replicas": 3, "failed": 0, "status": "certified", "interval": [0.62, 1.0]},
+        ],
+        "screened": [{"replicas": 1, "passed": False}, {"replicas": 2, "passed": True}],
+        "search": {"first": 1, "last": 16, "lower_bound": 1, "first_guess": 2},
+        "load": {"requests_per_s": 12.0, "input_tokens": 1326.8, "output_tokens": 227.0},
+    }  # fmt: skip
+
+
+def make_requests(lost_of_period_0: int = 2) -> pd.DataFrame:
+    """PERIODS x REQUESTS rows of two groups; some of the first period's never complete."""
+    rng = np.random.default_rng(1)
+    rows = PERIODS * REQUESTS
+    arrival_s = np.sort(rng.uniform(0, 180.0, rows))
+    first_s = arrival_s + rng.lognormal(-1.8, 0.4, rows)
+    outcome = np.where(np.arange(rows) < lost_of_period_0, "lost", "completed")
+    return pd.DataFrame(
+        {
+            "replication": np.repeat(np.arange(PERIODS, dtype=np.int32), REQUESTS),
+            "arrival_s": arrival_s,
+            "group": pd.Categorical(np.where(np.arange(rows) % 3, "chat", "$batch <b>")),
+            "input_tokens": 1000,
+            "output_tokens": 100,
+            "first_token_s": np.where(outcome == "lost", np.nan, first_s),
+            "finish_s": first_s + rng.lognormal(1.0, 0.3, rows),
+            "replica": 0,
+            "preemptions": 0,
+            "retries": 0,
+            "outcome": pd.Categorical(outcome, categories=["completed", "lost"]),
+        }
+    )
+
+
+def make_timeline() -> pd.DataFrame:
+    times_s = np.arange(0, 181, 15.0)
+    frame = pd.DataFrame({"time_s": np.tile(times_s, PERIODS)})
+    frame["replication"] = np.repeat(np.arange(PERIODS, dtype=np.int32), times_s.size)
+    frame["replicas_up"] = np.where((frame["replication"] == 4) & (frame["time_s"] > 60), 2, 3)
+    return frame.assign(waiting=frame["replication"] % 3, running=20, kv_used=0.25)
+
+
+WriteFolder = Callable[..., Path]
+
+
+@pytest.fixture
+def write_folder(tmp_path: Path) -> WriteFolder:
+    """Write a folder: `change(plan, scenario)` edits both first, `files` says which tables exist."""
+
+    def write(
+        change: Callable[[Data, Data], object] = lambda plan, scenario: None,
+        files: list[str] = FILES,
+    ) -> Path:
+        plan, scenario = make_plan(), load(EXAMPLE).as_yaml_data()
+        change(plan, scenario)
+        tables = {
+            "requests": make_requests(),
+            "replications": pd.DataFrame(
+                {"phase": "certify", "replicas": REPLICAS, "replication": range(PERIODS),
+                 "stopped_early": False, "itl_s_p95": 0.03}
+            ),
+            "timeline": make_timeline(),
+            "itl": pd.DataFrame({"itl_s": [0.02, 0.03, 0.2], "tokens": [700, 290, 10]}),
+        }  # fmt: skip
+        for name, table in tables.items():
+            if f"{name}.parquet" in files:
+                table.to_parquet(tmp_path / f"{name}.parquet")
+        manifest = {
+            "scenario_hash": plan["scenario_hash"], "seed": 7, "files": files,
+            "versions": {"python": "3.11.7", "fleetcast": "0.1.0"}, "scenario": scenario,
+        }  # fmt: skip
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / "plan.json").write_text(json.dumps(plan))
+        return tmp_path
+
+    return write

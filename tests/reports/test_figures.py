@@ -1,0 +1,123 @@
+"""The figures show every period and every request, and their axes say what they measure."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from reports import figures
+from reports.folder import (
+    as_run,
+    broken_counts,
+    period_values,
+    read_results,
+    used_share,
+    worst_period,
+)
+from reports.image import house_style, inline_svg
+from reports.latencies import latency, slower_than
+from reports.page import latencies_s
+from scenarios.objectives import parse_objective
+
+TTFT, ERRORS = parse_objective("ttft p95 <= 500ms"), parse_objective("error_rate <= 0.1%")
+GOODPUT = parse_objective("goodput >= 99%")
+
+
+def drawn(write_folder: Any, name: str) -> Figure:
+    results = read_results(write_folder())
+    values = period_values(results)
+    with house_style():
+        match name:
+            case "p_sla":
+                return figures.p_sla(results.plan)
+            case "latency":
+                return latency(latencies_s(results), results.itl, [TTFT])
+            case "timeline":
+                return figures.timeline(results.timeline, 0, "3 min")
+            case _:
+                return figures.periods(values, [TTFT, ERRORS])
+
+
+@pytest.mark.parametrize("name", ["p_sla", "latency", "timeline", "periods"])
+def test_figures_have_titles_and_labelled_axes(write_folder: Any, name: str) -> None:
+    figure = drawn(write_folder, name)
+    assert all(axes.get_title(loc="left") for axes in figure.axes)
+    lowest = figure.axes[2:] if name == "timeline" else figure.axes
+    units = ("(ms)", "(s)", "(%)", "(%); the", "(ms); the", "(replicas)")
+    assert all(any(unit in axes.get_xlabel() for unit in units) for axes in lowest)
+
+
+def test_p_sla_shows_every_size_and_the_promise(write_folder: Any) -> None:
+    axes = drawn(write_folder, "p_sla").axes[0]
+    shown = {float(x) for line in axes.get_lines() for x in np.atleast_1d(line.get_xdata())}
+    assert {1.0, 2.0, 3.0} <= shown
+    assert any(list(line.get_ydata()) == [0.95, 0.95] for line in axes.get_lines())
+    assert axes.get_ylim()[0] <= 0.3
+
+
+def test_a_request_that_never_completes_keeps_the_curve_up(write_folder: Any) -> None:
+    """2 of 320 requests are lost: the pooled curve ends at 2/320, not at zero."""
+    figure = drawn(write_folder, "latency")
+    pooled = next(line for line in figure.axes[0].get_lines() if line.get_label() == "all requests")
+    assert pooled.get_ydata()[-1] == pytest.approx(2 / 320)
+
+
+def test_share_slower_counts_what_is_above() -> None:
+    ordered = np.array([1.0, 2.0, 3.0, np.inf])
+    assert slower_than(np.array([0.5, 1.0, 3.0, 9.0]), ordered).tolist() == [1.0, 0.75, 0.25, 0.25]
+
+
+@given(
+    values=st.lists(st.floats(0, 1), min_size=1, max_size=40),
+    never=st.integers(0, 3),
+    objective=st.sampled_from([TTFT, ERRORS, GOODPUT, parse_objective("error_rate <= 0%")]),
+)
+def test_the_histogram_loses_no_period(values: list[float], never: int, objective: Any) -> None:
+    """Every period is in some bar, however far out it is."""
+    periods = np.array(values + [np.inf] * (never if objective.is_latency else 0))
+    figure = Figure()
+    axes = figure.add_subplot()
+    figures.draw_periods(axes, periods, objective)
+    assert sum(bar.get_height() for bar in axes.patches) == periods.size
+    low, high = axes.get_xlim()
+    assert low <= objective.limit <= high
+
+
+def test_values_of_periods_are_those_of_the_planner(write_folder: Any) -> None:
+    results = read_results(write_folder())
+    values = period_values(results)
+    assert list(values.columns) == [TTFT.text, ERRORS.text]
+    assert values[ERRORS.text].tolist() == [2 / 40] + [0.0] * 7
+    run = as_run(results.requests[results.requests["replication"] == 3])
+    # p95 of 40 requests: at most two may be slower.
+    assert values[TTFT.text][3] == np.sort(run.ttft_s)[-3]
+    assert broken_counts(values, [TTFT, ERRORS])[ERRORS.text] == 1
+    assert worst_period(values, [TTFT, ERRORS]) == 0
+
+
+def test_percentiles_of_itl_come_from_the_recorded_periods(write_folder: Any) -> None:
+    def change(plan: Any, scenario: Any) -> None:
+        plan["objectives"][1]["objective"] = "itl p95 <= 40ms"
+
+    values = period_values(read_results(write_folder(change)))
+    assert values["itl p95 <= 40ms"].tolist() == [0.03] * 8
+
+
+def test_used_share_is_one_at_the_limit() -> None:
+    assert used_share(0.5, TTFT) == 1.0
+    assert used_share(0.98, GOODPUT) == pytest.approx(2.0)
+    assert used_share(0.0, parse_objective("error_rate <= 0%")) == 0.0
+    assert used_share(0.1, parse_objective("error_rate <= 0%")) == np.inf
+
+
+def test_nothing_completed_still_draws() -> None:
+    never = pd.DataFrame({"replication": [0, 0], "group": "a"})
+    never = never.assign(ttft=np.inf, tpot=np.inf, e2e=np.inf)
+    with house_style():
+        figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
+        svg = inline_svg(figure, "latency", 'a "label"')
+    assert "nothing completed" in svg and 'aria-label="a &#34;label&#34;"' in svg

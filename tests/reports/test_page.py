@@ -1,0 +1,187 @@
+"""The page says what plan.json says, needs nothing from outside, and is the same every time."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from reports.inputs import yaml_text
+from reports.page import write_report
+from scenarios.loading import load
+
+Data = dict[str, Any]
+EXAMPLES = Path(__file__).parents[2] / "scenarios" / "examples"
+FIGURES = ("p_sla", "latency", "timeline", "periods")
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+def uncertified(plan: Data, status: str) -> None:
+    plan["fleet"] |= {"replicas": None, "gpus": None}
+    plan["certificate"] |= {"status": status, "failed": 2, "interval": [0.3, 0.97]}
+    plan |= {"one_fewer": None, "sizes": plan["sizes"][:1], "figures_of": 2}
+
+
+def not_certified(plan: Data, scenario: Data) -> None:
+    uncertified(plan, "not certified")
+
+
+def infeasible(plan: Data, scenario: Data) -> None:
+    uncertified(plan, "infeasible")
+    plan["sizes"][0]["status"] = "rejected"
+
+
+def never_run(plan: Data, scenario: Data) -> None:
+    """The largest allowed fleet was not reached: nothing to show of it."""
+    uncertified(plan, "not certified")
+    nothing = {"value": None, "low": None, "high": None, "replications": 0}
+    plan["certificate"] |= {"replications": 0, "failed": 0, "interval": [0.0, 1.0]}
+    plan["objectives"] = [row | nothing for row in plan["objectives"]]
+    plan["cost"] |= {"usd_per_million_tokens": None, "usd_per_million_output_tokens": None}
+    plan |= {"metrics": {}, "sizes": [], "screened": [], "figures_of": 16}
+
+
+def one_replica(plan: Data, scenario: Data) -> None:
+    plan["fleet"] |= {"replicas": 1, "gpus": 1, "gpus_per_replica": 1}
+    nothing = {"replicas": 0, "runs": 0, "failed": 0, "status": "rejected", "inherited": 0}
+    plan["one_fewer"] = nothing | {"interval": [0.0, 1.0]}
+    plan["sizes"] = [plan["sizes"][1] | {"replicas": 1}]
+    plan |= {"figures_of": 1, "screened": []}
+
+
+def bare_scenario(plan: Data, scenario: Data) -> None:
+    """No failures, an explicit step time, a second group."""
+    del scenario["failures"]
+    scenario["latency"] = {"per_step": "0.02s"}
+    scenario["traffic"].append(scenario["traffic"][0] | {"name": "batch"})
+
+
+@pytest.mark.parametrize(
+    "change, status, said",
+    [
+        (lambda plan, scenario: None, "Certified", "3 replicas of 2 h100-sxm-80gb = 6 GPUs"),
+        (not_certified, "not certified", "No fleet of up to 16 replicas could be certified"),
+        (infeasible, "infeasible", "No fleet of up to 16 replicas keeps this SLA"),
+        (one_replica, "Certified", "1 replica of 1 h100-sxm-80gb = 1 GPU"),
+        (bare_scenario, "Certified", "The scenario declares no failures"),
+    ],
+)
+def test_page_answers_first(write_folder: Any, change: Any, status: str, said: str) -> None:
+    folder = write_folder(change)
+    page = write_report(folder).read_text()
+    plain = text_of(page)
+    assert said in plain
+    assert plain.index(status) < plain.index("The exact statement") < plain.index("All sizes tried")
+    assert "In this model a period meets [ttft p95 <= 500ms] & is certified." in plain
+    for name in FIGURES:
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        assert (folder / f"{name}.png").read_bytes().endswith(b"IEND\xaeB`\x82")
+    assert page.count("<svg") == len(FIGURES)
+    assert balanced(page)
+
+
+def test_a_fleet_that_was_never_run_has_no_figures_of_it(write_folder: Any) -> None:
+    folder = write_folder(never_run, files=[])
+    (folder / "latency.png").write_bytes(b"of an earlier plan")
+    page = write_report(folder).read_text()
+    assert page.count("<svg") == 1 and balanced(page)
+    assert "the largest fleet allowed, were not reached" in text_of(page)
+    assert not (folder / "latency.png").exists()
+
+
+def test_uncertified_plans_say_what_to_do(write_folder: Any) -> None:
+    plain = text_of(write_report(write_folder(not_certified)).read_text())
+    assert "Raise the upper bound of plan.replicas (now 1..16)" in plain
+    # Period 0 lost two requests: the only objective that is broken.
+    assert "the one that most periods break is error_rate <= 0.1%" in plain
+
+
+def test_objectives_count_their_periods(write_folder: Any) -> None:
+    plain = text_of(write_report(write_folder()).read_text())
+    assert "✓ ttft p95 <= 500ms 200 ms [190 ms, 210 ms]" in plain
+    assert re.search(r"✗ error_rate <= 0.1% 0% \[0%, 2.5%\] 5% 7 of 8", plain)
+    # The mean gap between tokens is not recorded per period.
+    assert "✗ itl mean <= 40ms 200 ms [190 ms, 210 ms] not recorded not recorded" in plain
+    assert "in 1 of 8 periods a replica was down" in plain
+    assert "never [never, never]" in plain  # E2E p99
+
+
+def test_nothing_comes_from_outside(write_folder: Any) -> None:
+    page = write_report(write_folder()).read_text()
+    assert "http://" not in page and "https://" not in page
+    assert "src=" not in page and "@import" not in page and "<link" not in page
+    assert set(re.findall(r'href="(.)', page)) <= {"#"}
+    assert set(re.findall(r"url\((.)", page)) <= {"#"}
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_names_are_text_and_never_markup(write_folder: Any) -> None:
+    def change(plan: Data, scenario: Data) -> None:
+        hostile = "<script>alert(1)</script>"
+        plan["name"] = plan["fleet"]["model"] = plan["statement"] = hostile
+        scenario |= {"name": hostile, "description": hostile}
+        scenario["traffic"][0]["name"] = scenario["replica"]["gpu"]["source"] = hostile
+
+    page = write_report(write_folder(change)).read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7
+    assert "group $batch &lt;b&gt;" in page and "<b>batch" not in page
+
+
+def test_same_folder_same_bytes(write_folder: Any) -> None:
+    folder = write_folder()
+    names = ("report.html", *(f"{name}.png" for name in FIGURES))
+
+    def drawn() -> list[bytes]:
+        write_report(folder)
+        return [(folder / name).read_bytes() for name in names]
+
+    assert drawn() == drawn()
+    assert not list(folder.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_yaml_on_the_page_is_the_scenario(path: Path, tmp_path: Path) -> None:
+    scenario = load(path)
+    text = yaml_text(scenario.as_yaml_data())
+    assert YAML(typ="safe").load(text) == scenario.as_yaml_data()
+    if all(group.arrivals.kind != "trace" for group in scenario.traffic):
+        (tmp_path / "again.yaml").write_text(text)
+        assert load(tmp_path / "again.yaml").hash == scenario.hash
+
+
+@pytest.mark.parametrize("text", ["no", "1e5", "a: b", "x # y", "- z", "", "ü\n", '"', "~", "null"])
+def test_awkward_text_survives_yaml(text: str) -> None:
+    data = {"top": {"text": text, "list": [text, 1], "nested": [{"a": text, "b": [{"c": text}]}]}}
+    assert YAML(typ="safe").load(yaml_text(data)) == data
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, spaces and lines joined."""
+    body = re.sub(r"<(style|svg).*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def balanced(page: str) -> bool:
+    """Whether every element is closed where it should be."""
+    open_tags: list[str] = []
+    wrong: list[str] = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in VOID:
+                open_tags.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            """Closed at once."""
+
+        def handle_endtag(self, tag: str) -> None:
+            if not open_tags or open_tags.pop() != tag:
+                wrong.append(tag)
+
+    Tags().feed(page)
+    return not open_tags and not wrong

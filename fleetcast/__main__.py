@@ -5,11 +5,12 @@ matplotlib and numba together take seconds.
 """
 
 import sys
+from concurrent.futures import BrokenExecutor
 from importlib import import_module
 
 import click
 
-from fleetcast.exits import EXIT_FAILED, Stop
+from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
 
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
@@ -52,13 +53,20 @@ def door() -> None:
 def main() -> None:
     """Run the command line; every expected error is one message, never a traceback."""
     try:
-        door()
+        sys.exit(door(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
     except Stop as stop:
         click.echo(f"Error: {stop}", err=True)
         sys.exit(stop.code)
-    except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
-        sys.exit(130)
+    except BrokenExecutor:
+        message = "a worker process died (out of memory?); go on with fewer: --workers 1"
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(EXIT_FAILED)
     except OSError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_FAILED)

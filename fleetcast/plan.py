@@ -1,7 +1,6 @@
 """`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ def command(
     a finished one is shown again.
     """
     from reports.page import write_report
-
     from reports.tables import plan_lines
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
@@ -47,7 +45,7 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     from planner.evidence import write_tables
     from planner.plan import as_json, plan
     from planner.verdict import RefereeFor
-    from simulator.monte_carlo import Runs, identity, processes
+    from simulator.monte_carlo import Runs, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     assert scenario.sla is not None
@@ -62,7 +60,7 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     data: dict[str, Any] = finite(as_json(answer))
     write_json(manifest(scenario, scenario.seed, {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")
-    shutil.rmtree(folder / "runs")
+    clear(work)
     return data
 
 

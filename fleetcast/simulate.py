@@ -1,7 +1,6 @@
 """`fleetcast simulate FILE`: replications of the scenario's own fleet."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def run_replications(
     from fleetcast.stop_on import trace_faults
     from planner.evidence import write_tables
     from planner.metrics import estimates, figures
-    from simulator.monte_carlo import Runs, Trial, identity, processes
+    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     objectives = scenario.sla.objectives if scenario.sla else ()
@@ -59,7 +58,7 @@ def run_replications(
     tables = write_tables(folder, rows, runs, [g.name for g in scenario.traffic])
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, scenario.seed, contents), folder / "manifest.json")
-    shutil.rmtree(folder / "runs")
+    clear(work)
     summary: dict[str, Any] = finite(
         {
             "name": scenario.name,

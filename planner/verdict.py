@@ -110,16 +110,29 @@ class Referee:
     def __init__(self, objectives: Sequence[Objective], requests: int) -> None:
         self.limits = [(o.metric, o.limit) for o in objectives if o.share is not None]
         self.left = [allowed_violations(requests, o.share) for o in objectives if o.share]
-        errors = [o.limit for o in objectives if o.metric == "error_rate"]
-        self.errors_left = min((np.floor(limit * requests) for limit in errors), default=np.inf)
+        limits = [o.limit for o in objectives if o.metric == "error_rate"]
+        self.errors_left = min((allowed_errors(requests, limit) for limit in limits), default=None)
 
     def __call__(self, ttft_s: float, tpot_s: float, e2e_s: float) -> bool:
         """Hear of one ended request; True when the period is certainly broken."""
         measured = {"ttft": ttft_s, "tpot": tpot_s, "e2e": e2e_s, "itl": 0.0}
         for index, (metric, limit) in enumerate(self.limits):
             self.left[index] -= measured[metric] > limit
-        self.errors_left -= e2e_s == np.inf
-        return self.errors_left < 0 or min(self.left, default=0) < 0
+        if self.errors_left is not None and e2e_s == np.inf:
+            self.errors_left -= 1
+        return min(self.left, default=0) < 0 or (self.errors_left or 0) < 0
+
+
+def allowed_errors(requests: int, limit: float) -> int:
+    """The most errors whose rate, as `error_rate` computes it, is within `limit`.
+
+    >>> allowed_errors(100, 0.29), 0.29 * 100
+    (29, 28.999999999999996)
+    """
+    errors = int(limit * requests) + 1
+    while errors / max(requests, 1) > limit:
+        errors -= 1
+    return errors
 
 
 class RefereeFor:

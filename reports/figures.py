@@ -57,7 +57,8 @@ def p_sla(plan: Data) -> Figure:
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("fleet size (replicas)")
     axes.set_ylabel("periods that keep the SLA")
-    figure.legend(loc="outside lower center", ncols=4)
+    if sizes or plan["screened"]:
+        figure.legend(loc="outside lower center", ncols=5)
     axes.set_title(p_sla_title(plan), fontsize=11.5)
     return figure
 

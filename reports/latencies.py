@@ -68,7 +68,7 @@ def draw_requests(
     done = pooled[np.isfinite(pooled) & (pooled > 0)]
     if not done.size:
         return draw_nothing(axes)
-    last_s = done[int((done.size - 1) * (1.0 - SHARE_MIN))]
+    last_s = done[done.size - 1 - int(done.size * SHARE_MIN)]
     grid_s = np.geomspace(max(done[0], last_s * 1e-4), last_s, GRID_POINTS)
     curves = [
         slower_than(grid_s, sorted_values(values))

@@ -88,7 +88,9 @@ def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]
             with image.house_style():
                 figure = figure_of[name]()
                 image.write_png(figure, folder / f"{name}.png")
-                drawings[name] = image.inline_svg(figure, name, f"Figure {name}")
+                # The layout is found by now; finding it again would take as long again.
+                figure.set_layout_engine("none")
+                drawings[name] = image.inline_svg(figure, name)
     return drawings
 
 

@@ -44,7 +44,7 @@ def model_reference(value: Any, info: ValidationInfo) -> Any:
     path = folder(info) / value
     try:
         return model_from_config(json.loads(path.read_text()), name=path.parent.name or path.stem)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise PydanticCustomError(
             "quantity",
             "unreadable config.json",

@@ -4,6 +4,8 @@ Answers come in the order of the questions, so results do not depend on the numb
 other processes only work ahead. Finished runs lie in `folder` and are read instead of run again.
 """
 
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -99,11 +101,24 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     if workers == 1:
         yield None
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    # Ctrl-C reaches the whole process group: workers finish their run, the parent decides.
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the runs in `folder`, now that tables hold them, and the folder above if empty."""
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def identity(scenario: Scenario, seed: int) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from planner.sequential import (
     accept_boundary,
@@ -80,8 +81,6 @@ def test_false_rejects_stay_below_alpha_at_any_time():
 
 def test_an_e_value_has_mean_one_under_the_promise():
     """Exactly: sum over f of Binomial(n, 1 - p0)(f) e(n, f) = 1."""
-    from scipy import stats
-
     for p0 in (0.9, 0.95, 0.99):
         f = np.arange(31)
         values = np.array([np.exp(log_e_value(p0, 30, int(k))) for k in f])

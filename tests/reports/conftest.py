@@ -1,7 +1,8 @@
-"""A small finished result folder, made by hand: what `fleetcast plan` would leave, no simulation."""
+"""A small finished result folder, made by hand: what `fleetcast plan` leaves, not simulated."""
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.page import write_report
 from scenarios.loading import load
 
 Data = dict[str, Any]
@@ -97,37 +99,44 @@ def make_timeline() -> pd.DataFrame:
     return frame.assign(waiting=frame["replication"] % 3, running=20, kv_used=0.25)
 
 
-WriteFolder = Callable[..., Path]
+def write_results(
+    folder: Path,
+    change: Callable[[Data, Data], object] = lambda plan, scenario: None,
+    files: list[str] = FILES,
+) -> Path:
+    """Write a folder; `change(plan, scenario)` edits both first, `files` names its tables."""
+    plan, scenario = make_plan(), load(EXAMPLE).as_yaml_data()
+    change(plan, scenario)
+    tables = {
+        "requests": make_requests(),
+        "replications": pd.DataFrame(
+            {"phase": "certify", "replicas": REPLICAS, "replication": range(PERIODS),
+             "stopped_early": False, "itl_s_p95": 0.03}
+        ),
+        "timeline": make_timeline(),
+        "itl": pd.DataFrame({"itl_s": [0.02, 0.03, 0.2], "tokens": [700, 290, 10]}),
+    }  # fmt: skip
+    for name, table in tables.items():
+        if f"{name}.parquet" in files:
+            table.to_parquet(folder / f"{name}.parquet")
+    manifest = {
+        "scenario_hash": plan["scenario_hash"], "seed": 7, "files": files,
+        "versions": {"python": "3.11.7", "fleetcast": "0.1.0"}, "scenario": scenario,
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "plan.json").write_text(json.dumps(plan))
+    return folder
 
 
 @pytest.fixture
-def write_folder(tmp_path: Path) -> WriteFolder:
-    """Write a folder: `change(plan, scenario)` edits both first, `files` says which tables exist."""
+def write_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes one result folder: `write_folder(change, files)`."""
+    return partial(write_results, tmp_path)
 
-    def write(
-        change: Callable[[Data, Data], object] = lambda plan, scenario: None,
-        files: list[str] = FILES,
-    ) -> Path:
-        plan, scenario = make_plan(), load(EXAMPLE).as_yaml_data()
-        change(plan, scenario)
-        tables = {
-            "requests": make_requests(),
-            "replications": pd.DataFrame(
-                {"phase": "certify", "replicas": REPLICAS, "replication": range(PERIODS),
-                 "stopped_early": False, "itl_s_p95": 0.03}
-            ),
-            "timeline": make_timeline(),
-            "itl": pd.DataFrame({"itl_s": [0.02, 0.03, 0.2], "tokens": [700, 290, 10]}),
-        }  # fmt: skip
-        for name, table in tables.items():
-            if f"{name}.parquet" in files:
-                table.to_parquet(tmp_path / f"{name}.parquet")
-        manifest = {
-            "scenario_hash": plan["scenario_hash"], "seed": 7, "files": files,
-            "versions": {"python": "3.11.7", "fleetcast": "0.1.0"}, "scenario": scenario,
-        }  # fmt: skip
-        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-        (tmp_path / "plan.json").write_text(json.dumps(plan))
-        return tmp_path
 
-    return write
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose report is drawn: look, do not write."""
+    folder = write_results(tmp_path_factory.mktemp("finished"))
+    write_report(folder)
+    return folder

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -71,6 +71,7 @@ def test_share_slower_counts_what_is_above() -> None:
     assert slower_than(np.array([0.5, 1.0, 3.0, 9.0]), ordered).tolist() == [1.0, 0.75, 0.25, 0.25]
 
 
+@settings(max_examples=15, deadline=None)
 @given(
     values=st.lists(st.floats(0, 1), min_size=1, max_size=40),
     never=st.integers(0, 3),
@@ -119,5 +120,16 @@ def test_nothing_completed_still_draws() -> None:
     never = never.assign(ttft=np.inf, tpot=np.inf, e2e=np.inf)
     with house_style():
         figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
-        svg = inline_svg(figure, "latency", 'a "label"')
-    assert "nothing completed" in svg and 'aria-label="a &#34;label&#34;"' in svg
+        figure.suptitle('"never" <')
+        svg = inline_svg(figure, "latency")
+    assert "nothing completed" in svg and 'aria-label="&quot;never&quot; &lt;"' in svg
+
+
+@pytest.mark.parametrize("sizes", [0, 1, 12])
+def test_p_sla_draws_any_number_of_sizes(write_folder: Any, sizes: int) -> None:
+    plan = read_results(write_folder()).plan
+    size = plan["sizes"][0] | {"status": "rejected", "interval": [0.0, 0.4]}
+    plan["sizes"] = [size | {"replicas": 1 + i} for i in range(sizes)]
+    plan["fleet"]["replicas"] = plan["one_fewer"] = None
+    axes = figures.p_sla(plan).axes[0]
+    assert axes.get_title(loc="center") == "No fleet of up to 16 replicas is certified"

@@ -29,13 +29,12 @@ def scripted(monkeypatch):
     """Outages by replica id instead of drawn ones."""
 
     def script(plan):
-        # Replicas ask in order of id.
-        ids = itertools.count()
-        monkeypatch.setattr(
-            simulate_module,
-            "outages",
-            lambda *_: iter([Outage(*o) for o in plan.get(next(ids), [])]),
-        )
+        ids = itertools.count()  # replicas ask in order of id
+
+        def scripted_outages(*_):
+            return iter([Outage(*outage) for outage in plan.get(next(ids), [])])
+
+        monkeypatch.setattr(simulate_module, "outages", scripted_outages)
 
     return script
 
@@ -57,7 +56,8 @@ def test_times_are_exact_to_the_nanosecond():
 
 def test_the_step_time_counts_what_the_step_computes():
     latency = {"per_step": "1ms", "per_prefill_token": "10us", "per_sequence": "100us",
-               "per_kv_token": "1us", "per_attention_pair": "0.1us", "per_decode_token": "50us"}  # fmt: skip
+               "per_kv_token": "1us", "per_attention_pair": "0.1us",
+               "per_decode_token": "50us"}  # fmt: skip
     result = run(small_scenario(latency=latency), [0.0], inputs=100, outputs=2)
     first_us = 1000 + 100 * 10 + 100 + 100 * 101 / 2 * 0.1
     second_us = 1000 + 50 + 100 + 100 * 1 + 101 * 0.1
@@ -118,7 +118,7 @@ def test_the_retry_budget_ends_in_lost(scripted):
 
 
 def test_a_client_hangs_up_wherever_its_request_is(scripted):
-    """Running, waiting behind another, stranded in a dead fleet, or on a replica nobody knows dead."""
+    """Running, waiting, stranded in a dead fleet, or on a replica that nobody knows dead."""
     scenario = small_scenario(
         engine={"max_num_seqs": 1}, latency=STEP, clients={"timeout": "4s"}, failures=FAILURES
     )

@@ -20,11 +20,12 @@ Floats = NDArray[np.float64]
 
 STATUS_LOOKS = {
     "certified": (GREEN, "o", "certified"),
-    "rejected": (VERMILLION, "X", "rejected: too rarely"),
+    "rejected": (VERMILLION, "s", "rejected: too rarely"),
     "undecided": (ORANGE, "D", "undecided: could be either"),
 }
 LABELLED_SIZES_MAX = 8
-BINS = 40
+BINS_ALLOWED = 36
+"""Bins of a histogram between the ideal and the limit."""
 CLIP = 1.6
 """Periods that use more than this much of what a limit allows share one bar at the edge."""
 
@@ -138,7 +139,9 @@ def timeline(rows: pd.DataFrame, worst: int | None, horizon_text: str) -> Figure
                 label=f"worst period (replication {worst})",
             )  # fmt: skip
         axes.set_title(name)
-        axes.set_ylim(0, max(1.0 if column != "kv_used" else 0.0, axes.get_ylim()[1]))
+        axes.update_datalim([(0.0, 0.0), (0.0, 1.0 if column != "kv_used" else 0.01)])
+        axes.autoscale_view()
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.04)
         if column == "kv_used":
             axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
         else:
@@ -172,24 +175,26 @@ def periods(values: pd.DataFrame, objectives: Sequence[Objective]) -> Figure:
 
 def draw_periods(axes: Axes, values: Floats, objective: Objective) -> None:
     at_most = objective.relation == "<="
-    low, high = period_range(values, objective)
+    edges = period_edges(values, objective)
+    low, high, bar = edges[0], edges[-1], edges[1] - edges[0]
     kept = np.array([keeps(value, objective) for value in values], dtype=bool)
     inside = (values >= low) & (values <= high)
     for mask, colour in ((kept, BLUE), (~kept, VERMILLION)):
-        axes.hist(values[mask & inside], bins=BINS, range=(low, high), color=colour)
+        axes.hist(values[mask & inside], bins=edges, color=colour)
     axes.axvline(objective.limit, color=INK, linestyle="--", linewidth=1.2)
     beyond = int((~inside).sum())
-    bar = (high - low) / BINS
     if beyond:
         x = high + 1.5 * bar if at_most else low - 1.5 * bar
         axes.bar(x, beyond, bar, color=VERMILLION, hatch="///", edgecolor="white")
-        axes.annotate(f"{beyond} beyond", (x, beyond), (0, 2), textcoords="offset points",
-                      ha="center", fontsize=8.0)  # fmt: skip
+        axes.annotate(
+            f"{beyond} beyond", (x, beyond), (0, 2), textcoords="offset points", ha="center",
+            fontsize=8.0,
+        )  # fmt: skip
     axes.set_xlim(low - (0 if at_most else 4 * bar), high + (4 * bar if at_most else 0))
     axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
     worst = values.max() if at_most else values.min()
     axes.set_title(
-        f"{objective.text}: worst period {shown(objective.metric, worst)}, "
+        f"{objective.text}, worst period: {shown(objective.metric, worst)}, "
         f"{int((~kept).sum())} of {counted(len(values), 'period')} broken"
     )
     unit, per_unit = ("ms", 1e3) if objective.is_latency else ("%", 1e2)
@@ -200,19 +205,25 @@ def draw_periods(axes: Axes, values: Floats, objective: Objective) -> None:
     axes.set_ylabel("periods")
 
 
-def period_range(values: Floats, objective: Objective) -> tuple[float, float]:
-    """From the ideal (0, or a share of 1) to a little beyond the limit or the worst value that is
-    not far out; the limit is always inside.
+def period_edges(values: Floats, objective: Objective) -> Floats:
+    """Edges of bins from the ideal (0, or a share of 1) to a little beyond the limit, or to the
+    worst value that is not far out. The limit is an edge: no bin holds kept and broken periods.
 
-    >>> period_range(np.array([0.2, 0.4, np.inf]), Objective("ttft", None, "<=", 0.5, ""))
-    (0.0, 0.55)
+    >>> edges = period_edges(np.array([0.2, 0.4, np.inf]), Objective("ttft", None, "<=", 0.5, ""))
+    >>> float(edges[0]), float(edges[BINS_ALLOWED]), round(float(edges[-1]), 2)
+    (0.0, 0.5, 0.56)
     """
     ideal = 0.0 if objective.relation == "<=" else 1.0
     allowed = abs(objective.limit - ideal)
     used = np.abs(values[np.isfinite(values)] - ideal)
-    if not allowed:
-        reach = max(used.max(initial=0.0) * 1.05, 0.001)
-    else:
+    if allowed:
+        bar = allowed / BINS_ALLOWED
         near = used[used <= CLIP * allowed].max(initial=0.0)
-        reach = round(max(1.1 * allowed, 1.02 * near), 12)
-    return (0.0, reach) if ideal == 0.0 else (1.0 - reach, 1.0)
+        bars = int(max(1.1 * allowed, near * 1.02) / bar) + 1
+    else:
+        bars = BINS_ALLOWED
+        bar = max(used.max(initial=0.0) * 1.05, 0.001) / bars
+    edges = bar * np.arange(bars + 1)
+    if ideal:
+        return np.asarray(1.0 - edges[::-1])
+    return np.asarray(edges)

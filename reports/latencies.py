@@ -48,7 +48,12 @@ def latency(
             f"{metric.upper()}: {percent(share)} of {what} within {shown(metric, within_s)}"
         )
         axes.set_ylabel(f"{what} slower")
-        scale_axes(axes, [*grid_s[[0, -1]], *(objective.limit for objective in own)], meaning)
+        low_s, high_s = grid_s[0] * 0.9, grid_s[-1] * 1.15
+        for objective in own:
+            low_s = min(low_s, objective.limit * 0.7)
+            # A third of the panel is right of the limit: its name goes there.
+            high_s = max(high_s, objective.limit * (objective.limit / low_s) ** 0.5)
+        scale_axes(axes, low_s, high_s, meaning)
         draw_limits(axes, own)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
@@ -121,9 +126,8 @@ def slower_than(grid: Floats, ordered: Floats) -> Floats:
     return np.asarray(1.0 - np.searchsorted(ordered, grid, side="right") / ordered.size)
 
 
-def scale_axes(axes: Axes, times_s: Sequence[float], meaning: str) -> None:
-    """Logarithmic axes around `times_s`, with plain numbers on them."""
-    low_s, high_s = min(times_s) * 0.9, max(times_s) * 1.15
+def scale_axes(axes: Axes, low_s: float, high_s: float, meaning: str) -> None:
+    """Logarithmic axes with plain numbers on them."""
     in_seconds = high_s >= 5.0
     per_unit = 1.0 if in_seconds else 1e3
     span = high_s / low_s
@@ -146,7 +150,7 @@ def scale_axes(axes: Axes, times_s: Sequence[float], meaning: str) -> None:
 def draw_limits(axes: Axes, objectives: Sequence[Objective]) -> None:
     """The corner a curve must stay out of: more requests above the limit than promised."""
     right_s = axes.get_xlim()[1]
-    for objective in objectives:
+    for index, objective in enumerate(objectives):
         if objective.share is None:
             axes.axvline(objective.limit, color=VERMILLION, linewidth=1.2, linestyle="--")
         else:
@@ -159,10 +163,7 @@ def draw_limits(axes: Axes, objectives: Sequence[Objective]) -> None:
                 [objective.limit, objective.limit, right_s], [1.0, allowed, allowed],
                 color=VERMILLION, linewidth=1.2, linestyle="--",
             )  # fmt: skip
-        # Limits in the right half are labelled to their left, where there is room.
-        left = axes.transAxes.inverted().transform(axes.transData.transform((objective.limit, 1)))
-        beside = (-4, "right") if left[0] > 0.55 else (4, "left")
         axes.annotate(
-            objective.text, (objective.limit, 1.0), (beside[0], -4), textcoords="offset points",
-            ha=beside[1], va="top", fontsize=8.0, color=VERMILLION,
+            objective.text, (objective.limit, 1.0), (4, -4 - 11 * index),
+            textcoords="offset points", va="top", fontsize=8.0, color=VERMILLION,
         )  # fmt: skip

@@ -118,11 +118,17 @@ def test_used_share_is_one_at_the_limit() -> None:
 def test_nothing_completed_still_draws() -> None:
     never = pd.DataFrame({"replication": [0, 0], "group": "a"})
     never = never.assign(ttft=np.inf, tpot=np.inf, e2e=np.inf)
-    with house_style():
-        figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
-        figure.suptitle('"never" <')
-        svg = inline_svg(figure, "latency")
-    assert "nothing completed" in svg and 'aria-label="&quot;never&quot; &lt;"' in svg
+    figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.texts][0] == "nothing completed"
+    assert figure.axes[0].get_title() == "TTFT: 95% of requests within never"
+
+
+def test_an_svg_is_named_by_its_title() -> None:
+    figure = Figure()
+    figure.add_subplot().axis("off")
+    figure.suptitle('"a" < b')
+    assert 'aria-label="&quot;a&quot; &lt; b"' in inline_svg(figure, "a")
 
 
 @pytest.mark.parametrize("sizes", [0, 1, 12])

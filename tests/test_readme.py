@@ -1,0 +1,24 @@
+"""The README's first screen is what the program prints."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_the_main_job_prints_what_the_readme_shows(tmp_path):
+    shown = re.search(
+        r"```\n\$ make plan.*?\n(.*?)  report:", (ROOT / "README.md").read_text(), re.S
+    )
+    command = [sys.executable, "-m", "fleetcast", "plan", "scenarios/examples/chat.yaml"]
+    result = subprocess.run(
+        [*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith(shown[1])
+    assert (tmp_path / "report.html").exists()
+    assert not (tmp_path / "runs").exists()

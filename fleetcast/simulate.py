@@ -40,22 +40,23 @@ def run_replications(
     from fleetcast.progress import watching
     from fleetcast.stop_on import trace_faults
     from planner.evidence import write_tables
-    from planner.metrics import estimates, figures
+    from planner.metrics import estimates, figures, table
     from simulator.monte_carlo import Runs, Trial, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     objectives = scenario.sla.objectives if scenario.sla else ()
     size = scenario.fleet.replicas
     work = folder / "runs" / identity(scenario, scenario.seed)
-    runs, rows = [], []
+    runs, rows = {}, []
     with trace_faults(), processes(workers) as pool, watching() as line:
         run_of = Runs(scenario, scenario.seed, work, pool, workers)
         for index in range(replications):
-            runs.append(run_of(Trial(size, index), last_replication=replications - 1))
+            runs[index] = run_of(Trial(size, index), last_replication=replications - 1)
             where = {"phase": "simulate", "replicas": size, "replication": index}
-            rows.append(where | figures(runs[-1], objectives, scenario.horizon_s))
+            rows.append(where | figures(runs[index], objectives, scenario.horizon_s))
             line.tell(f"simulate {size} replicas", index + 1, replications)
-    tables = write_tables(folder, rows, runs, [g.name for g in scenario.traffic])
+    periods = table(rows)
+    tables = write_tables(folder, periods, runs, [g.name for g in scenario.traffic])
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, scenario.seed, contents), folder / "manifest.json")
     clear(work)
@@ -66,8 +67,8 @@ def run_replications(
             "seed": scenario.seed,
             "replicas": size,
             "replications": replications,
-            "kept": sum(row["kept"] for row in rows) if objectives else None,
-            "metrics": {name: e._asdict() for name, e in estimates(rows).items()},
+            "kept": int(periods["kept"].sum()) if objectives else None,
+            "metrics": {name: e._asdict() for name, e in estimates(periods).items()},
         }
     )
     return summary

@@ -1,4 +1,4 @@
-"""Where to look: a size below which no fleet can keep up, and a first guess. No simulation.
+"""Where to look: a size below which no fleet keeps up for long, and a first guess. No simulation.
 
 In steady state a replica spends `fixed` seconds per step plus the marginal work w of the requests
 that arrive meanwhile: T = fixed + T r w for r requests/s, so T = fixed / (1 - r w). Everything
@@ -21,8 +21,6 @@ from simulator.simulate import replica_limits
 from simulator.traffic import NS_PER_S, Workload, draw_workload
 
 SAMPLES = 12
-SAFETY = 0.8
-"""A short period may ride out a slight overload, so the bound stays this far below stability."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Bracket:
-    """The sizes worth looking at: nothing below `low`, first try `start`."""
+    """What the mean load alone needs in the long run, and the size to try first."""
 
     low: int
     start: int
@@ -52,7 +50,7 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
     limits, time = replica_limits(scenario), step_time(scenario)
     load = measure_load(periods, scenario.horizon_s, time, limits, probability)
     objectives = scenario.sla.objectives if scenario.sla else ()
-    low = max(1, ceil(SAFETY * stability_bound(load, time, limits)))
+    low = max(1, ceil(stability_bound(load, time, limits)))
     serving = next(
         (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
     )

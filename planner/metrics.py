@@ -1,8 +1,10 @@
 """The figures of one run that people ask for, and their estimates over runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
+
+import pandas as pd
 
 from planner.verdict import error_rate, goodput, judge, measure
 from scenarios.objectives import Objective
@@ -18,7 +20,8 @@ Figures = dict[str, Any]
 
 def figures(run: Run, objectives: Sequence[Objective], horizon_s: float) -> Figures:
     """One row of replications.parquet. Seconds, shares of one, requests and tokens per second;
-    latencies are infinite where too many requests did not complete."""
+    latencies are infinite where too many requests did not complete. Each objective has a column
+    named by its text with the figure it is about."""
     verdict = judge(run, objectives)
     row: Figures = {
         "kept": verdict.kept,
@@ -43,6 +46,7 @@ def figures(run: Run, objectives: Sequence[Objective], horizon_s: float) -> Figu
         "preemptions": int(run.preemptions.sum()),
         "retries": int(run.retries.sum()),
         "steps": run.steps,
+        **{check.objective.text: check.value for check in verdict.checks},
     }
 
 
@@ -60,6 +64,11 @@ ESTIMATED = (
 )  # fmt: skip
 
 
-def estimates(rows: Sequence[Figures]) -> dict[str, Estimate]:
-    """Each figure's median over replications, with its 95 % interval."""
-    return {name: median_estimate([row[name] for row in rows]) for name in ESTIMATED}
+def table(rows: Iterable[Figures]) -> pd.DataFrame:
+    """Rows of figures as replications.parquet holds them."""
+    return pd.DataFrame(list(rows))
+
+
+def estimates(rows: pd.DataFrame) -> dict[str, Estimate]:
+    """Each figure's median over replications (one row each), with its 95 % interval."""
+    return {name: median_estimate(rows[name].tolist()) for name in ESTIMATED}

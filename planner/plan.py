@@ -1,6 +1,6 @@
 """Scenario -> Plan: the smallest fleet whose SLA holds with stated confidence, and the evidence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,9 @@ import pandas as pd
 
 from planner.bracket import Bracket, bracket
 from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost
-from planner.metrics import Figures, estimates, figures
+from planner.metrics import Figures, estimates, figures, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
 from planner.sequential import confidence_sequence
-from planner.verdict import judge
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.estimates import Estimate, median_estimate
@@ -31,20 +30,27 @@ class Plan:
     bracket: Bracket
     certificate: Certificate
     trials: pd.DataFrame
-    """One row per trial that counted: phase, replicas, replication, figures."""
+    """One row per trial that counted: phase, replicas, replication, figures. Rows of the shown
+    fleet are of whole runs; others may have stopped early."""
     shown: int
-    """The fleet the figures are about: the certified one, or the largest one tried."""
-    runs: tuple[Run, ...]
-    """Its certification runs, whole, in order of replication."""
+    """The fleet the figures are about: the certified one, or the largest one certification ran."""
+    runs: dict[int, Run]
+    """Its certification runs, whole, by replication."""
     cost: Cost
 
     @property
     def one_fewer(self) -> Tally:
-        """One replica below the certified fleet; sizes below the analytic bound were not run."""
+        """One replica below the certified fleet; not tried when the scenario rules it out."""
         assert self.certificate.replicas is not None
         below = self.certificate.replicas - 1
-        tally = self.certificate.tally(below) or Tally(below, 0, 0, "rejected")
+        tally = self.certificate.tally(below) or Tally(below, 0, 0, "not tried")
         return tally._replace(status="undecided") if tally.status == "certified" else tally
+
+    @property
+    def shown_rows(self) -> pd.DataFrame:
+        """The certification rows of the shown fleet."""
+        rows = self.trials
+        return rows[(rows["phase"] == "certify") & (rows["replicas"] == self.shown)]
 
 
 def plan(
@@ -61,19 +67,16 @@ def plan(
     promise = Promise(sla.probability, sla.confidence, coupled)
     bounds = bracket(scenario, seed, SCREENING, sla.probability)
     first, last = scenario.plan.replicas
-    low, high = min(max(first, bounds.low), last), last
-    rows: list[Figures] = []
+    rows: dict[tuple[int, int], Figures] = {}
 
     def verdict_on(trial: Trial) -> bool:
-        run = run_of(trial)
-        kept = judge(run, sla.objectives).kept
-        phase = "screen" if trial.replication >= SCREENING else "certify"
-        where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
-        rows.append(where | figures(run, sla.objectives, scenario.horizon_s))
+        row = trial_row(trial, run_of(trial), scenario)
+        rows[trial.replicas, trial.replication] = row
+        kept = bool(row["kept"])
         on_trial(trial, kept)
         return kept
 
-    asking = search(low, bounds.start, high, promise)
+    asking = search(first, bounds.start, last, promise)
     try:
         trial = next(asking)
         while True:
@@ -81,20 +84,29 @@ def plan(
     except StopIteration as answer:
         certificate: Certificate = answer.value
 
-    shown = certificate.replicas or high
-    tally = certificate.tally(shown)
-    runs = tuple(run_of(Trial(shown, index)) for index in range(tally.runs if tally else 0))
+    shown = certificate.replicas or max(tally.replicas for tally in certificate.tallies)
+    own = sorted(r for size, r in rows if size == shown and r < SCREENING)
+    runs = {replication: run_of(Trial(shown, replication)) for replication in own}
+    for replication, run in runs.items():
+        rows[shown, replication] = trial_row(Trial(shown, replication), run, scenario)
     return Plan(
         scenario=scenario,
         seed=seed,
         promise=promise,
         bracket=bounds,
         certificate=certificate,
-        trials=pd.DataFrame(rows),
+        trials=table(rows.values()),
         shown=shown,
         runs=runs,
-        cost=fleet_cost(scenario, shown, runs),
+        cost=fleet_cost(scenario, shown, list(runs.values())),
     )
+
+
+def trial_row(trial: Trial, run: Run, scenario: Scenario) -> Figures:
+    assert scenario.sla is not None
+    phase = "screen" if trial.replication >= SCREENING else "certify"
+    where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
+    return where | figures(run, scenario.sla.objectives, scenario.horizon_s)
 
 
 def statement(plan: Plan) -> str:
@@ -113,17 +125,19 @@ def statement(plan: Plan) -> str:
     chosen = plan.certificate.replicas
     if chosen is None:
         tally = plan.certificate.tally(plan.shown)
-        seen = f"{tally.failed} of {tally.runs} periods failed" if tally else "not run"
-        verb = "is rejected" if plan.certificate.status == "infeasible" else "is undecided"
-        upto = f"not certified for up to {replicas(plan.shown)}"
-        return f"{model} {goal}: {upto}; the largest {verb} ({seen}). {scope}"
+        assert tally is not None and scenario.plan is not None
+        seen = f"{tally.failed} of {tally.runs} periods failed"
+        return (
+            f"{model} {goal}: not certified for up to {replicas(scenario.plan.replicas[1])}; "
+            f"{replicas(plan.shown)}: {tally.status} ({seen}). {scope}"
+        )
     tally = plan.certificate.tally(chosen)
     assert tally is not None
     fewer = plan.one_fewer
     below = (
         f"{replicas(fewer.replicas)}: {fewer.status} ({fewer.failed}/{fewer.runs} periods failed)."
         if fewer.runs
-        else f"{replicas(fewer.replicas)}: rejected (cannot serve the mean load)."
+        else f"{replicas(fewer.replicas)}: not tried."
     )
     return (
         f"{model} {goal}: certified for {replicas(chosen)} at {confidence} "
@@ -138,7 +152,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     scenario, certificate = plan.scenario, plan.certificate
     assert scenario.sla is not None and scenario.plan is not None
     shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
-    rows = [figures(run, scenario.sla.objectives, scenario.horizon_s) for run in plan.runs]
+    rows = plan.shown_rows
     return {
         "name": scenario.name,
         "scenario_hash": scenario.hash,
@@ -165,14 +179,10 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "cost": plan.cost._asdict() | {"hours_per_month": HOURS_PER_MONTH},
         "figures_of": plan.shown,
         "objectives": [
-            objective_json(objective, estimate)
-            for objective, estimate in zip(
-                scenario.sla.objectives, objective_estimates(plan), strict=True
-            )
+            objective_json(objective, median_estimate(rows[objective.text].tolist()))
+            for objective in scenario.sla.objectives
         ],
-        "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()}
-        if rows
-        else {},
+        "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()},
         "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
         "screened": [
             {"replicas": tally.replicas, "passed": tally.status != "rejected"}
@@ -190,13 +200,6 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "output_tokens": plan.bracket.load.output_tokens,
         },
     }
-
-
-def objective_estimates(plan: Plan) -> Iterable[Estimate]:
-    assert plan.scenario.sla is not None
-    verdicts = [judge(run, plan.scenario.sla.objectives) for run in plan.runs]
-    for index in range(len(plan.scenario.sla.objectives)):
-        yield median_estimate([verdict.checks[index].value for verdict in verdicts])
 
 
 def objective_json(objective: Objective, estimate: Estimate) -> dict[str, Any]:

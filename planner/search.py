@@ -27,7 +27,7 @@ REJECT_ALPHA = 0.05
 COUPLED_ROUTERS = ("least-outstanding",)
 
 Ask = Generator[Trial, bool, "Certificate"]
-Status = Literal["certified", "rejected", "undecided"]
+Status = Literal["certified", "rejected", "undecided", "not tried"]
 
 
 class Promise(NamedTuple):

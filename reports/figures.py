@@ -180,7 +180,7 @@ def draw_periods(axes: Axes, values: Floats, objective: Objective) -> None:
     kept = np.array([keeps(value, objective) for value in values], dtype=bool)
     inside = (values >= low) & (values <= high)
     for mask, colour in ((kept, BLUE), (~kept, VERMILLION)):
-        axes.hist(values[mask & inside], bins=edges, color=colour)
+        axes.hist(values[mask & inside], bins=edges.tolist(), color=colour)
     axes.axvline(objective.limit, color=INK, linestyle="--", linewidth=1.2)
     beyond = int((~inside).sum())
     if beyond:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from planner.verdict import keeps, measure
+from planner.verdict import keeps
 from scenarios.objectives import Objective, parse_objective
 from simulator.run import OUTCOMES, Run
 
@@ -18,7 +18,7 @@ COLUMNS = {
         "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
         "finish_s", "replica", "preemptions", "retries", "outcome",
     ),
-    "replications": ("phase", "replicas", "replication", "stopped_early"),
+    "replications": ("phase", "replicas", "replication"),
     "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
     "itl": ("itl_s", "tokens"),
 }  # fmt: skip
@@ -77,31 +77,13 @@ def objectives_of(plan: Data) -> list[Objective]:
 
 
 def period_values(results: Results) -> pd.DataFrame:
-    """One row per certification period of the fleet that is shown, one column per objective (its
-    text): the figure it is about. An objective whose figures were not kept has no column."""
-    objectives = objectives_of(results.plan)
-    runs = {index: as_run(rows) for index, rows in results.requests.groupby("replication")}
-    columns: dict[str, Any] = {}
-    for objective in objectives:
-        if objective.metric == "itl":
-            columns |= recorded_itl(results, objective)
-        else:
-            columns[objective.text] = pd.Series(
-                {index: measure(run, objective, objectives) for index, run in runs.items()},
-                dtype=float,
-            )
-    return pd.DataFrame(columns, index=pd.Index(list(runs), name="replication"))
-
-
-def recorded_itl(results: Results, objective: Objective) -> dict[str, Any]:
-    """Decode gaps are pooled over periods in itl.parquet; per period only some percentiles are
-    recorded, and not of runs that were stopped early."""
-    rows, column = results.replications, f"itl_s_{objective.text.split()[1]}"
-    if column not in rows:
-        return {}
+    """One row per certification period of the fleet that is shown, by replication; one column per
+    objective (its text): the figure it is about."""
+    rows = results.replications
     shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
-    whole = rows[shown & ~rows["stopped_early"].astype(bool)]
-    return {objective.text: whole.set_index("replication")[column]}
+    texts = [objective.text for objective in objectives_of(results.plan)]
+    values: pd.DataFrame = rows[shown].set_index("replication").reindex(columns=texts)
+    return values
 
 
 def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str, int]:

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from planner.plan import duration
-from planner.verdict import keeps
 from reports import figures, image, inputs, tables
 from reports.folder import (
     Data,
@@ -152,7 +151,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
 def objective_rows(
     plan: Data, values: pd.DataFrame, objectives: list[Objective]
 ) -> list[dict[str, Any]]:
-    """One row per objective; `kept` is None where its figures per period are not recorded."""
+    """One row per objective; `kept` is None where no period was run."""
     broken = broken_counts(values, objectives)
     rows = []
     for objective, data in zip(objectives, plan["objectives"], strict=True):
@@ -169,8 +168,6 @@ def objective_rows(
             good = kept >= plan["certificate"]["probability"] * len(own)
             row |= {"kept": kept, "periods": len(own), "good": good}
             row["worst"] = tables.shown(objective.metric, worst)
-        elif data["value"] is not None:
-            row["good"] = keeps(data["value"], objective)
         rows.append(row)
     return rows
 

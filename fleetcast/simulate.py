@@ -58,7 +58,7 @@ def run_replications(
     periods = table(rows)
     tables = write_tables(folder, periods, runs, [g.name for g in scenario.traffic])
     contents = {"files": tables, "replicas": size, "replications": replications}
-    write_json(manifest(scenario, scenario.seed, contents), folder / "manifest.json")
+    write_json(manifest(scenario, "simulate", contents), folder / "manifest.json")
     clear(work)
     summary: dict[str, Any] = finite(
         {

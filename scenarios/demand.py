@@ -4,14 +4,14 @@ import math
 from statistics import NormalDist
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, StrictFloat, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.part import Part
 from scenarios.references import trace_reference
-from scenarios.units import PerSecond, Seconds
+from scenarios.units import PerSecond, Seconds, Whole
 
-Tokens = Annotated[int, Field(ge=1)]
+Tokens = Annotated[Whole, Field(ge=1)]
 PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
 P95 = NormalDist().inv_cdf(0.95)
@@ -26,8 +26,8 @@ class Lognormal(Part):
     """Lognormal by its median and 95th percentile, rounded to whole tokens, clipped to min..max."""
 
     kind: Literal["lognormal"]
-    median: Annotated[float, Field(gt=0)]
-    p95: Annotated[float, Field(gt=0)]
+    median: Annotated[StrictFloat, Field(gt=0)]
+    p95: Annotated[StrictFloat, Field(gt=0)]
     min: Tokens = 1
     max: Tokens | None = None
 
@@ -55,7 +55,7 @@ class Table(Part):
 
     kind: Literal["table"]
     tokens: Annotated[tuple[Tokens, ...], Field(min_length=1)]
-    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    weights: tuple[Annotated[StrictFloat, Field(ge=0)], ...] | None = None
 
     @model_validator(mode="after")
     def one_weight_each(self) -> Self:
@@ -77,15 +77,15 @@ class FromTrace(Part):
 
 
 class WeightedConstant(Constant):
-    weight: Annotated[float, Field(gt=0)]
+    weight: Annotated[StrictFloat, Field(gt=0)]
 
 
 class WeightedLognormal(Lognormal):
-    weight: Annotated[float, Field(gt=0)]
+    weight: Annotated[StrictFloat, Field(gt=0)]
 
 
 class WeightedTable(Table):
-    weight: Annotated[float, Field(gt=0)]
+    weight: Annotated[StrictFloat, Field(gt=0)]
 
 
 Component = Annotated[
@@ -133,7 +133,7 @@ class GammaArrivals(Part):
 
     kind: Literal["gamma"]
     rate_per_s: PositiveRate
-    cv: Annotated[float, Field(gt=0, le=50)]
+    cv: Annotated[StrictFloat, Field(gt=0, le=50)]
     rate_table: tuple[RateChange, ...] = ()
 
 
@@ -154,7 +154,7 @@ class TraceArrivals(Part):
     file: Annotated[TraceFile, BeforeValidator(trace_reference), WithJsonSchema({"type": "string"})]
     block_s: Annotated[Seconds, Field(gt=0)] = 300.0
     """Length of one window. Bursts shorter than this are kept as recorded."""
-    rate_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    rate_scale: Annotated[StrictFloat, Field(gt=0, le=1000)] = 1.0
     """Below 1 rows are thinned out, above 1 independent windows are laid over each other."""
 
 

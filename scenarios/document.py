@@ -70,13 +70,17 @@ def scalar(node: ScalarNode) -> Any:
 
 def plain(document: Document, node: Node, at: KeyPath, above: tuple[Node, ...]) -> Any:
     """Plain data of a node; places and faults go to the document."""
-    mark = node.start_mark
-    document.places.setdefault(at, f"{document.source}:{mark.line + 1}:{mark.column + 1}")
+    here = f"{document.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    document.places.setdefault(at, here)
     if any(node is parent for parent in above):
         document.faults.append(Fault(document.place(at), dotted(at), "an alias to its own parent"))
         return None
     if isinstance(node, ScalarNode):
-        return scalar(node)
+        try:
+            return scalar(node)
+        except (YAMLError, ValueError):
+            document.faults.append(Fault(here, dotted(at), f"got {node.value!r}", "a plain value"))
+            return None
     if isinstance(node, SequenceNode):
         items = enumerate(node.value)
         return [plain(document, item, (*at, i), (*above, node)) for i, item in items]

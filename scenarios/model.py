@@ -10,7 +10,14 @@ import json
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
@@ -18,10 +25,10 @@ from scenarios.demand import P95, Traffic
 from scenarios.objectives import ObjectiveText
 from scenarios.part import Part
 from scenarios.references import catalogue_name, model_reference
-from scenarios.units import Range, Seconds, Share, UsdPerHour
+from scenarios.units import Range, Seconds, Share, UsdPerHour, Whole
 
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 # --- the fleet ---------------------------------------------------------------------------------
@@ -38,8 +45,8 @@ class EngineSettings(Part):
     ]
     max_num_seqs: Count = 256
     max_num_batched_tokens: Count = 2048
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
-    chunked_prefill: bool = True
+    gpu_memory_utilization: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.9
+    chunked_prefill: StrictBool = True
     num_gpu_blocks: Count | None = None
     """KV blocks from the engine's log; replaces the computed pool."""
     max_model_len: Count | None = None
@@ -109,7 +116,7 @@ class Clients(Part):
     """How long callers wait, and how often requests of a failed replica are tried again."""
 
     timeout_s: PositiveSeconds = 300.0
-    retries: Annotated[int, Field(ge=0)] = 3
+    retries: Annotated[Whole, Field(ge=0)] = 3
 
 
 # --- failures ----------------------------------------------------------------------------------
@@ -181,7 +188,7 @@ class Scenario(Part):
     """Simulated before the period so that it starts from a working fleet; not counted."""
     drain_s: Annotated[Seconds, Field(ge=0)] = 600.0
     """Traffic goes on this long at most until every counted request has ended."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     catalogue: tuple[str, ...] = ()
     """Your own files of GPUs, models and engines, beside the built-in ones."""
     model: Annotated[Model, BeforeValidator(model_reference), WithJsonSchema({"type": "string"})]

@@ -14,6 +14,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
+    StrictInt,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError, core_schema
@@ -81,6 +82,11 @@ class Quantity:
         }
 
 
+def whole(value: Any) -> Any:
+    """1e3 is a whole number, though YAML calls it a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def parse_share(value: Any) -> float:
     """A share of one, from 0.95 or '95%'."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -111,6 +117,7 @@ Bytes = Annotated[float, Quantity(SIZE_BYTES, "B", A_SIZE)]
 BytesPerSecond = Annotated[float, Quantity(BANDWIDTH_BYTES_PER_S, "B/s", A_BANDWIDTH)]
 FlopsPerSecond = Annotated[float, Quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", A_COMPUTE_RATE)]
 UsdPerHour = Annotated[float, Quantity(PRICE_USD_PER_HOUR, "USD/h", A_PRICE)]
+Whole = Annotated[StrictInt, BeforeValidator(whole)]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),

@@ -51,7 +51,7 @@ class Records:
     ) -> None:  # fmt: skip
         rows = len(workload)
         self.workload, self.counted, self.referee = workload, counted, referee
-        self.left = int(counted.sum())
+        self.left = int(counted.sum()) + 1  # the requests, and the end of the period itself
         self.stopped_early = False
         self.over = env.event()
         self.first_token_ns = np.full(rows, NEVER_NS)
@@ -72,11 +72,14 @@ class Records:
         self.outcome[row] = outcome
         if not self.counted[row]:
             return
+        self.one_less()
+        if self.referee is not None and self.referee(*self.latencies_s(request, outcome, at_ns)):
+            self.stopped_early = True
+            self.stop()
+
+    def one_less(self) -> None:
         self.left -= 1
         if self.left == 0:
-            self.stop()
-        elif self.referee is not None and self.referee(*self.latencies_s(request, outcome, at_ns)):
-            self.stopped_early = True
             self.stop()
 
     def latencies_s(self, request: Request, outcome: int, at_ns: int) -> tuple[float, float, float]:
@@ -156,9 +159,10 @@ class Replica:
         begin_ns = self.env.now
         yield Wake(self.env, max(round(step.duration_s(self.time) * NS_PER_S), 1), BOUNDARY)
         now_ns = self.env.now
-        self.steps += 1
+        in_period = 0 <= now_ns < self.horizon_ns
+        self.steps += in_period
         self.busy_ns += max(min(now_ns, self.horizon_ns) - max(begin_ns, 0), 0)
-        gaps = self.gaps if 0 <= now_ns < self.horizon_ns else Counter()
+        gaps = self.gaps if in_period else Counter()
         for request in self.scheduler.complete(step, now_ns, gaps):
             self.records.end(request, COMPLETED, now_ns)
         for request in self.scheduler.expire(now_ns):
@@ -264,9 +268,10 @@ def probe(
         yield env.timeout(interval_ns)
 
 
-def end_at(env: simpy.Environment, delay_ns: int, stop: Callable[[], None]) -> Process:
-    yield env.timeout(delay_ns)
-    stop()
+def at(env: simpy.Environment, instant_ns: int, do: Callable[[], None]) -> Process:
+    """Do one thing at one instant."""
+    yield env.timeout(instant_ns - env.now)
+    do()
 
 
 def nanoseconds(seconds: float) -> int:

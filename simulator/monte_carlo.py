@@ -4,13 +4,15 @@ Answers come in the order of the questions, so results do not depend on the numb
 other processes only work ahead. Finished runs lie in `folder` and are read instead of run again.
 """
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 from scenarios.model import Scenario
@@ -101,17 +103,27 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     if workers == 1:
         yield None
         return
-    # Ctrl-C reaches the whole process group: workers finish their run, the parent decides.
     pool = ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        workers, mp_context=get_context("spawn"), initializer=follow_the_parent
     )
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def follow_the_parent() -> None:
+    """A worker leaves Ctrl-C, which reaches the whole process group, to its parent, and does not
+    outlive it: one that is killed cannot tell its workers to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "runs in a worker"
+    parent.join()
+    os._exit(1)
 
 
 def clear(folder: Path) -> None:

@@ -103,11 +103,12 @@ def finite(value: Any) -> Any:
     return value
 
 
-def manifest(scenario: Scenario, seed: int, contents: dict[str, Any]) -> dict[str, Any]:
+def manifest(scenario: Scenario, command: str, contents: dict[str, Any]) -> dict[str, Any]:
     """Where a result comes from: the whole scenario, its hash, the seed, the versions."""
     return {
+        "command": command,
         "scenario_hash": scenario.hash,
-        "seed": seed,
+        "seed": scenario.seed,
         "versions": versions(),
         **contents,
         "scenario": scenario.as_yaml_data(),

@@ -24,6 +24,7 @@ class Run:
 
     itl_histogram: decode gaps of the period (simulator/histogram.py).
     timeline: columns time_s, replicas_up, waiting, running, kv_used (share of the live pools).
+    steps: engine steps that end in the period.
     stopped_early: the run ended once its verdict was certain; rows without an end are unfinished.
     """
 

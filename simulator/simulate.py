@@ -10,7 +10,7 @@ import simpy
 from scenarios.memory import kv_blocks
 from scenarios.model import Fleet, ReplicaFailures, Scenario
 from simulator.batching import NEVER_NS, Limits
-from simulator.fleet import Cluster, Records, Referee, Replica, arrive, end_at, nanoseconds, probe
+from simulator.fleet import Cluster, Records, Referee, Replica, arrive, at, nanoseconds, probe
 from simulator.histogram import histogram
 from simulator.latency import step_time
 from simulator.outages import outages
@@ -59,11 +59,11 @@ def serve(
     samples: list[tuple[float, ...]] = []
     env.process(arrive(env, workload, timeout_ns, limits, cluster))
     env.process(probe(env, cluster, max(horizon_ns // TIMELINE_SAMPLES, 1), samples))
-    env.process(end_at(env, nanoseconds(scenario.horizon_s + scenario.drain_s), records.stop))
+    env.process(at(env, horizon_ns, records.one_less))
+    env.process(at(env, horizon_ns + nanoseconds(scenario.drain_s), records.stop))
     if scenario.failures is not None:
         fail_replicas(env, cluster, scenario.failures.replica, scenario, seed, replication)
-    if records.left:
-        env.run(until=records.over)
+    env.run(until=records.over)
     records.sweep(timeout_ns, env.now)
     return collect(workload, records, replicas, samples, horizon_ns)
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictFloat
 
 from scenarios.part import Part
-from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour
+from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour, Whole
 
 Precision = Literal["bf16", "fp8", "nvfp4"]
-Positive = Annotated[int, Field(gt=0)]
-Efficiency = Annotated[float, Field(gt=0, le=1.5)]
+Positive = Annotated[Whole, Field(gt=0)]
+Efficiency = Annotated[StrictFloat, Field(gt=0, le=1.5)]
 
 
 class Price(Part):
@@ -68,7 +68,7 @@ class Experts(Part):
     experts: Positive
     per_token: Positive
     intermediate: Positive
-    shared_intermediate: Annotated[int, Field(ge=0)] = 0
+    shared_intermediate: Annotated[Whole, Field(ge=0)] = 0
     """Width of the always-active shared expert(s) together; 0 for none."""
 
 
@@ -88,21 +88,21 @@ class Model(Part):
     heads: Positive
     kv_heads: Positive
     head_dim: Positive
-    intermediate: Annotated[int, Field(ge=0)]
+    intermediate: Annotated[Whole, Field(ge=0)]
     """Width of the dense layers' MLP; unused when every layer is MoE."""
     mlp_matrices: Literal[2, 3] = 3
     """3 for gated MLPs (SwiGLU), 2 for plain ones (GPT-J, Falcon)."""
-    parallel_attention: bool = False
+    parallel_attention: StrictBool = False
     """Attention and MLP side by side: one all-reduce per layer instead of two."""
     vocabulary: Positive
-    tied_embeddings: bool = False
+    tied_embeddings: StrictBool = False
     context_tokens: Positive
     """Longest prompt + output the model takes."""
     experts: Experts | None = None
     latent_attention: LatentAttention | None = None
     sliding_window: SlidingWindow | None = None
-    published_parameters: float | None = None
-    published_active_parameters: float | None = None
+    published_parameters: StrictFloat | None = None
+    published_active_parameters: StrictFloat | None = None
     source: str
     date: str
 

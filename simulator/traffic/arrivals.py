@@ -35,17 +35,23 @@ def cumulative_rate(process: Renewal, start_s: float, end_s: float) -> tuple[Tim
 
 
 def draw_unit_gaps(process: Renewal, total: float, rng: np.random.Generator) -> Times:
-    """Gaps of mean one whose sum exceeds `total`."""
-    gaps: list[Times] = []
-    covered = 0.0
+    """Gaps of mean one whose sum exceeds `total`; the first one is stationary."""
+    gaps: list[Times] = [np.array([first_gap(process, rng)])]
+    covered = float(gaps[0][0])
     while covered <= total:
         size = int((total - covered) * 1.1) + 64
         gaps.append(unit_gaps(process, size, rng))
         covered += float(gaps[-1].sum())
-    drawn = np.concatenate(gaps)
-    # The first gap is a uniform part of a gap, so that the clock does not start at an arrival.
-    drawn[0] *= rng.random()
-    return drawn
+    return np.concatenate(gaps)
+
+
+def first_gap(process: Renewal, rng: np.random.Generator) -> float:
+    """From the start to the first arrival, as if the process had always run: a uniform part of a
+    length-biased gap, since an instant falls into long gaps more often (Cox 1962)."""
+    if process.kind == "constant":
+        return float(rng.random())
+    shape = 1.0 if process.kind == "poisson" else 1.0 / process.cv**2
+    return float(rng.random() * rng.gamma(shape + 1.0, 1.0 / shape))
 
 
 def unit_gaps(process: Renewal, size: int, rng: np.random.Generator) -> Times:

@@ -78,7 +78,7 @@ def read_columns(path: Path) -> pd.DataFrame:
             if {"TIMESTAMP", "ContextTokens", "GeneratedTokens"} <= set(frame.columns):
                 return azure(frame)
         case ".jsonl":
-            frame = pd.read_json(path, lines=True, convert_dates=False)
+            frame = pd.read_json(path, lines=True, dtype=False)
             if {"timestamp", "input_length", "output_length"} <= set(frame.columns):
                 return mooncake(frame)
     raise TraceError(

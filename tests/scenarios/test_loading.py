@@ -394,14 +394,12 @@ def test_what_is_no_mapping_is_told_so(folder, text, message):
     assert faults(text).startswith(message)
 
 
-@pytest.mark.xfail(strict=True, reason="document.plain: a scalar's own error is not caught")
 @pytest.mark.parametrize("value", ["!mine 3", "!!int three", "2024-13-45"])
 def test_a_value_that_yaml_refuses_is_a_fault(folder, value):
     """Tags we do not know, numbers that are none, days that do not exist."""
     assert "scenario.yaml:4:7" in faults(BASE.replace("seed: 3", f"seed: {value}"))
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic's lax mode reads `true` as one")
 def test_a_truth_is_no_count(folder):
     assert "14:9: fleet.replicas: got True" in faults(BASE.replace("replicas: 2", "replicas: true"))
 

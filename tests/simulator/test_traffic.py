@@ -134,9 +134,6 @@ def test_the_mean_rate_is_the_rate(process):
     assert_mean(periods, 4 * 20)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="draw_unit_gaps: an instant meets long gaps more often than short ones"
-)
 @pytest.mark.parametrize("process", [poisson(1), gamma(1, 3), gamma(1, 10), gamma(1, 40)])
 def test_the_mean_rate_is_the_rate_from_the_first_second_on(process):
     """A stationary renewal process has its rate everywhere, pre-roll or not."""

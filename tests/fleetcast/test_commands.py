@@ -1,0 +1,717 @@
+"""The commands from end to end, on a scenario so small that a run takes milliseconds.
+
+Fast tests call `main` in this process; slow ones start processes, and kill them.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import reports.page
+import simulator.monte_carlo
+import simulator.results
+from fleetcast.__main__ import COMMANDS, main
+from planner.search import Promise
+from scenarios.catalogue import load_catalogue
+from scenarios.loading import load, restore
+
+TINY = """\
+version: 1
+name: tiny
+horizon: 10s
+preroll: 2s
+drain: 10s
+seed: 3
+model: meta-llama/Llama-3.1-8B-Instruct
+replica:
+  gpu: h100-sxm-80gb
+  engine: {name: vllm, max_num_seqs: 1}
+latency: {per_step: 20ms}
+traffic:
+  - name: chat
+    arrivals: {kind: poisson, rate: 5/s}
+    input_tokens: {kind: constant, tokens: 100}
+    output_tokens: {kind: lognormal, median: 15, p95: 40, max: 60}
+fleet: {replicas: 3}
+failures:
+  replica: {mtbf: 1h, detection: 1s, repair: {median: 2s, p95: 5s}, cold_start: 1s}
+sla: {probability: 0.8, objectives: [ttft p95 <= 500ms, error_rate <= 5%]}
+plan: {replicas: 1..8}
+price: {h100-sxm-80gb: 2 USD/h}
+"""
+TABLES = {"requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"}
+HOURS_PER_MONTH = 720
+
+
+class Killed(BaseException):
+    """Stands for kill -9 in this process: nothing below the test catches it."""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Calls `fleetcast ARGUMENTS` in an empty folder that holds tiny.yaml; (code, out, err)."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fleetcast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        printed = capsys.readouterr()
+        return exit.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Plans without drawing: the page takes seconds and has its own tests."""
+    monkeypatch.setattr(reports.page, "write_report", lambda folder: folder / "report.html")
+
+
+def simulated(command, out, *arguments):
+    """What `simulate -o json` prints."""
+    arguments = ("--workers", 1, "--replications", 3, "-o", "json", "--out", out, *arguments)
+    code, printed, errors = command("simulate", "tiny.yaml", *arguments)
+    assert (code, errors) == (0, "")
+    return json.loads(printed)
+
+
+def planned(command, out, *arguments, code=0):
+    """What `plan -o json` prints."""
+    arguments = ("--workers", 1, "-o", "json", "--out", out, *arguments)
+    got, printed, errors = command("plan", "tiny.yaml", *arguments)
+    assert got == code, errors
+    return json.loads(printed)
+
+
+def content(folder):
+    """Every file below a folder, by its place there."""
+    files = (path for path in Path(folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def counting(monkeypatch):
+    """The trials that are simulated from now on."""
+    simulated, simulate = [], simulator.monte_carlo.simulate
+
+    def count(scenario, fleet, seed, replication, *rest):
+        simulated.append((fleet.replicas, replication))
+        return simulate(scenario, fleet, seed, replication, *rest)
+
+    monkeypatch.setattr(simulator.monte_carlo, "simulate", count)
+    return simulated
+
+
+# --- simulate -----------------------------------------------------------------------------------
+
+
+def test_simulate_prints_figures_and_writes_their_evidence(command):
+    data = simulated(command, "out")
+    assert set(content("out")) == TABLES | {"manifest.json"}
+    scenario = load("tiny.yaml")
+    assert data["scenario_hash"] == scenario.hash
+    assert (data["name"], data["seed"], data["replicas"], data["replications"]) == (
+        "tiny", 3, 3, 3,
+    )  # fmt: skip
+    periods = pd.read_parquet("out/replications.parquet")
+    requests = pd.read_parquet("out/requests.parquet")
+    assert data["kept"] == periods["kept"].sum()
+    assert periods["replication"].tolist() == [0, 1, 2]
+    assert periods["requests"].tolist() == requests.groupby("replication").size().tolist()
+    assert data["metrics"]["requests_per_s"]["value"] == periods["requests"].median() / 10
+    assert set(requests["group"]) == {"chat"}
+    assert set(requests["outcome"]) <= {"completed", "rejected", "timed_out", "lost", "unfinished"}
+
+
+def test_the_manifest_alone_is_enough_to_run_again(command):
+    simulated(command, "out", "--set", "clients.retries=1")
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    again = restore(manifest["scenario"])
+    assert again == load("tiny.yaml", ("clients.retries=1",))
+    assert again.hash == manifest["scenario_hash"]
+    assert (manifest["seed"], manifest["replications"]) == (3, 3)
+    assert set(manifest["files"]) == TABLES
+    assert {"fleetcast", "python", "numpy"} <= set(manifest["versions"])
+
+
+def test_simulate_prints_a_table_for_people(command):
+    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--replications", 20)
+    assert (code, errors) == (0, "")
+    assert printed.startswith("tiny: 3 replicas, 20 periods\n")
+    assert re.search(r"ttft p95 +\d.* \[.*, .*\]", printed)
+    assert printed.endswith("results: out/tiny-simulate\n")
+
+
+def test_same_seed_same_bytes(command):
+    assert simulated(command, "one") == simulated(command, "two")
+    assert content("one") == content("two")
+
+
+def test_another_seed_is_another_result(command):
+    one, other = simulated(command, "one"), simulated(command, "two", "--seed", 4)
+    assert (one["seed"], other["seed"]) == (3, 4)
+    assert one["metrics"] != other["metrics"]
+    assert simulated(command, "three", "--set", "seed=4") == other
+    assert content("two") == content("three")
+
+
+def test_more_replications_go_on_where_fewer_ended(command):
+    """The first periods of ten are those of three."""
+    simulated(command, "three")
+    simulated(command, "ten", "--replications", 10)
+    three, ten = (pd.read_parquet(f"{name}/requests.parquet") for name in ("three", "ten"))
+    pd.testing.assert_frame_equal(three, ten[ten["replication"] < 3].reset_index(drop=True))
+
+
+WRITES = 8
+"""Of a simulation of three periods: their runs, four tables, the manifest."""
+
+
+@pytest.mark.parametrize("survived", range(WRITES))
+def test_simulate_killed_at_any_write_goes_on_to_the_same_bytes(command, monkeypatch, survived):
+    """Each file is moved into place when it is whole; it dies before each of these moves."""
+    move, moved = os.replace, []
+
+    def move_or_die(source, target):
+        if len(moved) == survived and Path(target).is_relative_to("killed"):
+            raise Killed
+        moved.append(target)
+        move(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulator.results.os, "replace", move_or_die)
+        expected = simulated(command, "whole")
+        assert len(moved) == WRITES
+        moved.clear()
+        with pytest.raises(Killed):
+            simulated(command, "killed")
+    run_again = counting(monkeypatch)
+    assert simulated(command, "killed") == expected
+    assert len(run_again) == 3 - min(survived, 3), "finished runs are read, not run again"
+    assert content("killed") == content("whole")
+
+
+def test_interrupting_says_how_to_go_on(command, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulator.monte_carlo, "run_to_file", interrupt)
+    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1)
+    assert (code, printed) == (130, "")
+    assert errors.strip() == "Interrupted. The same command goes on where this one stopped."
+
+
+# --- plan ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plan_of_tiny(tmp_path_factory):
+    """The folder of a finished plan and what it printed; for tests that only look at them."""
+    folder = tmp_path_factory.mktemp("plan")
+    (folder / "tiny.yaml").write_text(TINY)
+    arguments = ["plan", str(folder / "tiny.yaml"), "--workers", "1", "-o", "json"]
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(reports.page, "write_report", lambda folder: folder / "report.html")
+        patch.setattr(sys, "argv", ["fleetcast", *arguments, "--out", str(folder / "out")])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+    return folder / "out", json.loads(printed.getvalue())
+
+
+@pytest.fixture
+def finished(plan_of_tiny, tmp_path):
+    """A copy of that folder as `out`, beside tiny.yaml; the printed plan."""
+    folder, data = plan_of_tiny
+    shutil.copytree(folder, tmp_path / "out")
+    return data
+
+
+@pytest.fixture
+def no_run(monkeypatch):
+    """Whoever starts a run is Killed."""
+
+    def die(*_):
+        raise Killed
+
+    monkeypatch.setattr(simulator.monte_carlo, "simulate", die)
+
+
+def test_a_plan_has_the_keys_that_others_build_on(plan_of_tiny):
+    folder, data = plan_of_tiny
+    fleet, certificate, fewer, cost = (
+        data[key] for key in ("fleet", "certificate", "one_fewer", "cost")
+    )
+    assert data["scenario_hash"] == load(folder.parent / "tiny.yaml").hash
+    assert 1 < fleet["replicas"] <= 8
+    assert fleet["gpus"] == fleet["replicas"]
+    assert certificate["status"] == "certified"
+    assert (certificate["probability"], certificate["confidence"]) == (0.8, 0.95)
+    assert certificate["failed"] < 0.2 * certificate["replications"]
+    assert fewer["replicas"] == fleet["replicas"] - 1
+    assert fewer["status"] in ("rejected", "undecided", "not tried")
+    assert cost["usd_per_hour"] == 2 * fleet["gpus"]
+    assert cost["usd_per_month"] == cost["usd_per_hour"] * HOURS_PER_MONTH
+    assert cost["usd_per_million_tokens"] > 0
+    for metric in ("ttft_s_p95", "tpot_s_p50", "e2e_s_p99", "error_rate", "requests_per_s"):
+        estimate = data["metrics"][metric]
+        assert estimate["low"] <= estimate["value"] <= estimate["high"]
+    assert [entry["objective"] for entry in data["objectives"]] == [
+        "ttft p95 <= 500ms", "error_rate <= 5%",
+    ]  # fmt: skip
+    assert f"certified for {fleet['replicas']} replicas" in data["statement"]
+    assert json.loads((folder / "plan.json").read_text()) == data
+    assert set(content(folder)) == TABLES | {"manifest.json", "plan.json"}
+
+
+def test_a_plan_is_what_its_tables_say(plan_of_tiny):
+    folder, data = plan_of_tiny
+    trials = pd.read_parquet(folder / "replications.parquet")
+    own = trials[(trials["phase"] == "certify") & (trials["replicas"] == data["fleet"]["replicas"])]
+    assert (~own["kept"]).sum() == data["certificate"]["failed"]
+    assert len(own) == own["replication"].nunique() == data["certificate"]["replications"]
+    requests = pd.read_parquet(folder / "requests.parquet")
+    served = requests[requests["outcome"] == "completed"]
+    tokens = (served["input_tokens"] + served["output_tokens"]).sum()
+    spent_usd = data["cost"]["usd_per_hour"] * requests["replication"].nunique() * 10 / 3600
+    assert data["cost"]["usd_per_million_tokens"] == pytest.approx(spent_usd / tokens * 1e6)
+
+
+def test_a_plan_made_again_is_the_same_to_the_byte(command, no_page, plan_of_tiny):
+    folder, data = plan_of_tiny
+    assert planned(command, "again") == data
+    assert content("again") == content(folder)
+
+
+def test_a_finished_plan_is_shown_again_without_a_run(command, no_page, finished, no_run):
+    files = content("out")
+    assert planned(command, "out") == finished
+    assert content("out") == files
+
+
+@pytest.mark.parametrize("change", ["seed=4", "plan.replicas=2..8", "clients.retries=2"])
+def test_another_question_is_another_plan(command, no_page, finished, no_run, change):
+    with pytest.raises(Killed):
+        planned(command, "out", "--set", change)
+    assert not Path("out/plan.json").exists(), "it would be about something else"
+
+
+def test_a_plan_of_another_version_is_made_anew(command, no_page, finished, no_run):
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    manifest["versions"]["fleetcast"] = "0.0.1"
+    Path("out/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(Killed):
+        planned(command, "out")
+
+
+@pytest.mark.parametrize("damage", ["", "{", None])
+@pytest.mark.parametrize("file", ["plan.json", "manifest.json"])
+def test_a_damaged_plan_is_made_anew(command, no_page, finished, no_run, file, damage):
+    Path("out", file).unlink()
+    if damage is not None:
+        Path("out", file).write_text(damage)
+    with pytest.raises(Killed):
+        planned(command, "out")
+
+
+def test_a_plan_does_not_take_the_tables_of_a_simulation_for_its_own(command, no_page, finished):
+    files = content("out")
+    simulated(command, "out")
+    assert planned(command, "out") == finished
+    assert content("out") == files
+
+
+@pytest.mark.slow
+def test_a_plan_killed_at_any_write_goes_on_to_the_same_bytes(
+    command, no_page, monkeypatch, plan_of_tiny
+):
+    """Killed after every seven runs, then before each table, the manifest and the plan itself."""
+    move, moved, killed_at = os.replace, [], []
+
+    def move_or_die(source, target):
+        name = Path(target).name
+        if "runs" in Path(target).parts:
+            moved.append(name)
+            if len(moved) % 7 == 0:
+                raise Killed
+        elif name not in killed_at:
+            killed_at.append(name)
+            raise Killed
+        move(source, target)
+
+    kills = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(simulator.results.os, "replace", move_or_die)
+        while True:
+            try:
+                data = planned(command, "killed")
+                break
+            except Killed:
+                kills += 1
+    assert set(killed_at) == TABLES | {"manifest.json", "plan.json"}
+    assert kills > len(killed_at) + 2
+    assert data == plan_of_tiny[1]
+    assert content("killed") == content(plan_of_tiny[0])
+
+
+def test_no_feasible_fleet_is_exit_code_3(command, no_page):
+    data = planned(command, "out", "--set", "plan.replicas=1..2", code=3)
+    assert data["certificate"]["status"] == "infeasible"
+    assert data["fleet"]["replicas"] is data["fleet"]["gpus"] is data["one_fewer"] is None
+    assert "not certified for up to 2 replicas" in data["statement"]
+    assert Path("out/plan.json").exists()
+
+
+def test_no_verdict_within_the_budget_is_exit_code_4(command, no_page, monkeypatch):
+    monkeypatch.setattr(Promise, "runs_max", property(lambda promise: 2))
+    data = planned(command, "out", code=4)
+    assert data["certificate"]["status"] == "not certified"
+    assert data["fleet"]["replicas"] is None
+
+
+def test_plan_prints_the_answer_for_people(command, no_page, finished):
+    code, printed, _ = command("plan", "tiny.yaml", "--out", "out")
+    assert code == 0
+    assert re.match(r"tiny: \d replicas of 1 h100-sxm-80gb = \d GPUs, [\d,]+ USD/month", printed)
+    assert "certified: P(SLA) >= 0.8 at 95% confidence" in printed
+    assert printed.endswith("report: out/report.html\n")
+
+
+def test_gpus_and_price_only_multiply_the_cost(command, no_page, plan_of_tiny):
+    """With an explicit latency, more GPUs per replica are more memory and nothing else."""
+    _, one = plan_of_tiny
+    two = planned(
+        command, "two", "--set", "replica.tensor_parallel=2", "--set", "price.h100-sxm-80gb=3 USD/h"
+    )
+    assert two["fleet"]["replicas"] == one["fleet"]["replicas"]
+    assert two["fleet"]["gpus"] == 2 * one["fleet"]["gpus"]
+    assert two["certificate"] == one["certificate"]
+    assert two["objectives"] == one["objectives"]
+    for key in ("usd_per_hour", "usd_per_month", "usd_per_million_tokens"):
+        assert two["cost"][key] == pytest.approx(3 * one["cost"][key])
+
+
+@pytest.mark.slow
+def test_the_plan_follows_physics(command, no_page):
+    """Changes from the command line, on common random numbers: what costs more never needs fewer
+    replicas, what costs less never more, and twice the rate of a busy fleet needs more."""
+
+    def replicas(*changes):
+        light = ("horizon=5s", "sla.probability=0.6", "traffic.0.arrivals.rate=4/s", *changes)
+        sets = [part for change in light for part in ("--set", change)]
+        return planned(command, f"out{len(list(Path().iterdir()))}", *sets)["fleet"]["replicas"]
+
+    base = replicas()
+    assert replicas("traffic.0.arrivals.rate=8/s") > base
+    assert replicas("latency.per_step=30ms") >= base
+    assert replicas("traffic.0.output_tokens.median=25") >= base
+    assert replicas("sla.objectives=[ttft p95 <= 100ms, error_rate <= 5%]") >= base
+    assert replicas("replica.engine.max_num_seqs=8") <= base
+    assert replicas("sla.objectives=[ttft p95 <= 5s]") <= base
+
+
+# --- check, init, schema, report ----------------------------------------------------------------
+
+
+def test_check_says_what_a_sound_scenario_amounts_to(command):
+    code, printed, errors = command("check", "tiny.yaml")
+    assert (code, errors) == (0, "")
+    assert f"tiny.yaml: sound (scenario {load('tiny.yaml').hash[:12]})\n" in printed
+    assert "100 tokens in" in printed
+    assert "KV blocks" in printed
+    assert "20.00 ms for one decode" in printed
+    rate = float(re.search(r"traffic +([\d.]+) requests/s", printed)[1])
+    assert 3.5 < rate < 6.5  # twelve periods of ten seconds at 5/s: four standard deviations
+
+
+@pytest.mark.parametrize("name", ["check", "simulate", "plan"])
+def test_a_trace_that_cannot_be_used_is_one_message(command, no_page, name):
+    """Found when the trace is read, so by every command that draws traffic."""
+    Path("rows.csv").write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2023-11-16 18:17:03.9,4808,10\n2023-11-16 18:17:04.1,3180,0\n"
+    )
+    change = "traffic.0.arrivals={kind: trace, file: rows.csv}"
+    workers = () if name == "check" else ("--workers", 1)
+    code, printed, errors = command(name, "tiny.yaml", "--set", change, *workers)
+    assert (code, printed) == (2, "")
+    assert errors.startswith("Error: ")
+    assert "rows.csv: row 2: a request without prompt or output tokens (1 such rows)" in errors
+
+
+def test_init_writes_a_scenario_that_check_accepts(command):
+    code, printed, errors = command("init", "chat")
+    assert (code, errors) == (0, "")
+    assert "chat.yaml" in printed
+    code, printed, errors = command("check", "chat.yaml")
+    assert (code, errors) == (0, "")
+    assert printed.startswith("chat.yaml: sound")
+    load("chat.yaml", needs=("sla", "plan", "price"))
+    header = Path("chat.yaml").read_text().splitlines()[0]
+    schema = Path(re.search(r"\$schema=(\S+)", header)[1])
+    _, printed, _ = command("schema")
+    assert json.loads(schema.read_text()) == json.loads(printed)
+
+
+def test_init_overwrites_nothing(command):
+    Path("chat.yaml").write_text("mine")
+    code, printed, errors = command("init", "chat")
+    assert (code, printed) == (2, "")
+    assert "chat.yaml exists already; --out FILE names another place" in errors
+    assert Path("chat.yaml").read_text() == "mine"
+    assert command("init", "chat", "--out", "other.yaml")[0] == 0
+    assert command("check", "other.yaml")[0] == 0
+
+
+def test_the_schema_is_one_that_editors_understand(command):
+    code, printed, errors = command("schema")
+    assert (code, errors) == (0, "")
+    schema = json.loads(printed)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["type"] == "object"
+    assert schema["additionalProperties"] is False
+    assert {"version", "name", "horizon", "model", "replica", "traffic", "fleet"} == set(
+        schema["required"]
+    )
+    horizon = schema["properties"]["horizon"]
+    assert re.fullmatch(horizon["pattern"], "5min")
+    assert not re.fullmatch(horizon["pattern"], "300")
+    assert schema["properties"]["drain"]["default"] == "600s"
+    replica = schema["$defs"]["Replica"]["properties"]
+    assert set(replica["gpu"]["anyOf"][0]["enum"]) == set(load_catalogue().gpus)
+    assert set(schema["properties"]["model"]["anyOf"][0]["enum"]) == set(load_catalogue().models)
+    references = re.findall(r'"\$ref": "#/\$defs/(\w+)"', printed)
+    assert references
+    assert set(references) <= set(schema["$defs"])
+
+
+def test_every_quantity_in_the_schema_tells_its_pattern(command):
+    schema = json.loads(command("schema")[1])
+    fields = [
+        (name, key, field)
+        for name, part in [("Scenario", schema), *schema["$defs"].items()]
+        for key, field in part.get("properties", {}).items()
+        if "x-base-unit" in field
+    ]
+    assert len(fields) >= 20
+    for name, key, field in fields:
+        assert re.fullmatch(field["pattern"], f"1.5 {field['x-base-unit']}"), (name, key)
+        assert not re.fullmatch(field["pattern"], "1.5"), (name, key)
+
+
+def test_report_needs_a_finished_plan(command):
+    Path("empty").mkdir()
+    code, printed, errors = command("report", "empty")
+    assert (code, printed) == (2, "")
+    assert errors == (
+        "Error: empty holds no finished plan (no plan.json); run `fleetcast plan` first\n"
+    )
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["plans"], "No such command 'plans'"),
+        (["plan"], "Missing argument 'FILE'"),
+        (["plan", "gone.yaml"], "'gone.yaml' does not exist"),
+        (["plan", "."], "'.' is a directory"),
+        (["plan", "tiny.yaml", "--workers", "0"], "--workers"),
+        (["plan", "tiny.yaml", "--seed", "-1"], "--seed"),
+        (["plan", "tiny.yaml", "-o", "csv"], "'csv' is not one of 'table', 'json'"),
+        (["plan", "tiny.yaml", "--fast"], "No such option"),
+        (["plan", "tiny.yaml", "--out", "tiny.yaml"], "'tiny.yaml' is a file"),
+        (["plan", "tiny.yaml", "--set", "seed"], "--set seed: got no value"),
+        (["plan", "tiny.yaml", "--set", "sla="], "sla: missing"),
+        (["simulate", "tiny.yaml", "--replications", "0"], "--replications"),
+        (["simulate", "tiny.yaml", "--set", "horizon=10"], "horizon: got 10"),
+        (["init"], "Missing argument"),
+        (["init", "chats"], "'chats' is not"),
+        (["report"], "Missing argument 'DIR'"),
+        (["report", "gone"], "'gone' does not exist"),
+        (["check", "binary.yaml"], "binary.yaml is not UTF-8 text"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_a_message(command, arguments, message):
+    Path("binary.yaml").write_bytes(b"name: \xff\xfe")
+    code, printed, errors = command(*arguments)
+    assert (code, printed) == (2, "")
+    assert message in errors
+    assert "Traceback" not in errors
+    assert not Path("out").exists()
+
+
+def test_plan_says_which_parts_it_needs(command):
+    Path("tiny.yaml").write_text(TINY[: TINY.index("sla:")])
+    code, _, errors = command("plan", "tiny.yaml")
+    assert code == 2
+    for key in ("sla", "plan", "price"):
+        assert f"tiny.yaml:1:1: {key}: missing\n    allowed: add, for example, `{key}: {{" in errors
+
+
+def test_a_folder_that_cannot_be_written_is_exit_code_1(command):
+    Path("file").write_text("")
+    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--out", "file/out")
+    assert (code, printed) == (1, "")
+    assert errors.startswith("Error: ")
+    assert "file/out" in errors
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(command, name):
+    code, printed, errors = command(name, "--help")
+    assert (code, errors) == (0, "")
+    assert re.match(rf"Usage: .* {name} ", printed)
+
+
+# --- processes of their own ---------------------------------------------------------------------
+
+
+def start(folder, *arguments):
+    """The command in a process group of its own, so that a test can end it with its workers."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "fleetcast", *map(str, arguments)],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(folder, *arguments):
+    """Code, stdout and stderr of a command that is left alone."""
+    process = start(folder, *arguments)
+    printed, errors = process.communicate(timeout=120)
+    return process.returncode, printed, errors
+
+
+def kill_in_the_middle(folder, *arguments, runs=5):
+    """kill -9 for the whole group once some runs are on disk; returns the files left behind."""
+    process = start(folder, *arguments)
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(folder.rglob("runs/*/*.parquet"))) < runs:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "no run was written"
+            time.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it was done before it was killed"
+    return list(folder.rglob("runs/*/*.parquet"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_simulate_with_one_worker_and_with_two_gives_the_same_bytes(folder):
+    arguments = ("simulate", "tiny.yaml", "--replications", 12, "-o", "json")
+    one = finish(folder, *arguments, "--workers", 1, "--out", "one")
+    two = finish(folder, *arguments, "--workers", 2, "--out", "two")
+    assert one == two
+    assert (one[0], one[2]) == (0, "")
+    assert content(folder / "one") == content(folder / "two")
+    assert set(content(folder / "one")) == TABLES | {"manifest.json"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_simulate_goes_on_after_kill_9(folder, workers):
+    """Two hundred periods take seconds; it dies after a few of them."""
+    arguments = ("simulate", "tiny.yaml", "--replications", 200, "-o", "json")
+    left = kill_in_the_middle(folder, *arguments, "--workers", workers, "--out", "killed")
+    assert 5 <= len(left) < 200
+    assert not (folder / "killed" / "manifest.json").exists()
+    again = finish(folder, *arguments, "--workers", workers, "--out", "killed")
+    other = finish(folder, *arguments, "--workers", 3 - workers, "--out", "whole")
+    assert again == other
+    assert again[0] == 0
+    assert content(folder / "killed") == content(folder / "whole")
+
+
+@pytest.mark.slow
+def test_plan_goes_on_after_kill_9(folder):
+    """On two workers, after some runs; the rest on one, and the same bytes down to the page."""
+    arguments = ("plan", "tiny.yaml", "-o", "json", "--set", "traffic.0.arrivals.rate=10/s")
+    left = kill_in_the_middle(folder, *arguments, "--workers", 2, "--out", "killed", runs=12)
+    assert len(left) >= 12
+    assert not (folder / "killed" / "plan.json").exists()
+    code, printed, _ = finish(folder, *arguments, "--workers", 1, "--out", "killed")
+    assert (code, printed) == finish(folder, *arguments, "--workers", 2, "--out", "whole")[:2]
+    assert code == 0
+    assert json.loads(printed)["certificate"]["status"] == "certified"
+    assert content(folder / "killed") == content(folder / "whole")
+    assert {"plan.json", "manifest.json", "report.html"} | TABLES <= set(content(folder / "whole"))
+
+
+@pytest.mark.slow
+def test_report_draws_the_same_page_again(folder):
+    assert finish(folder, "plan", "tiny.yaml", "--workers", 1)[0] == 0
+    plan = folder / "out" / "tiny"
+    files = content(plan)
+    drawings = [name for name in files if name.endswith((".html", ".png"))]
+    assert len(drawings) > 1
+    for name in drawings:
+        (plan / name).unlink()
+    code, printed, _ = finish(folder, "report", "out/tiny")
+    assert (code, printed) == (0, "out/tiny/report.html\n")
+    assert content(plan) == files
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers_too(folder):
+    process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
+    deadline = time.monotonic() + 60
+    while not list(folder.rglob("runs/*/*.parquet")):
+        assert time.monotonic() < deadline, "no run was written"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, "")
+    assert errors.strip() == "Interrupted. The same command goes on where this one stopped."
+    assert not alive(process.pid)
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(folder):
+    """kill -9 of the one process that a user sees, or the machine running out of memory."""
+    process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(folder.rglob("runs/*/*.parquet")):
+            assert time.monotonic() < deadline, "no run was written"
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 5
+        while alive(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not alive(process.pid)
+    finally:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def alive(group):
+    """Whether a process of this group still runs."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

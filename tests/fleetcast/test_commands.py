@@ -619,6 +619,18 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def whole_plan(tmp_path_factory):
+    """The folder of a plan with its page, made by one process that was left alone; its stdout."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.yaml").write_text(TINY)
+    code, printed, _ = finish(
+        folder, "plan", "tiny.yaml", "-o", "json", "--workers", 1, "--out", "out"
+    )
+    assert code == 0
+    return folder / "out", printed
+
+
 @pytest.mark.slow
 def test_simulate_with_one_worker_and_with_two_gives_the_same_bytes(folder):
     arguments = ("simulate", "tiny.yaml", "--replications", 12, "-o", "json")
@@ -631,87 +643,91 @@ def test_simulate_with_one_worker_and_with_two_gives_the_same_bytes(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_simulate_goes_on_after_kill_9(folder, workers):
-    """Two hundred periods take seconds; it dies after a few of them."""
-    arguments = ("simulate", "tiny.yaml", "--replications", 200, "-o", "json")
-    left = kill_in_the_middle(folder, *arguments, "--workers", workers, "--out", "killed")
-    assert 5 <= len(left) < 200
+def test_simulate_goes_on_after_kill_9(folder):
+    """Killed on two workers, ended on one, against one that was left alone."""
+    arguments = ("simulate", "tiny.yaml", "--replications", 60, "-o", "json")
+    left = kill_in_the_middle(folder, *arguments, "--workers", 2, "--out", "killed")
+    assert 5 <= len(left) < 60
     assert not (folder / "killed" / "manifest.json").exists()
-    again = finish(folder, *arguments, "--workers", workers, "--out", "killed")
-    other = finish(folder, *arguments, "--workers", 3 - workers, "--out", "whole")
-    assert again == other
+    again = finish(folder, *arguments, "--workers", 1, "--out", "killed")
+    assert again == finish(folder, *arguments, "--workers", 1, "--out", "whole")
     assert again[0] == 0
     assert content(folder / "killed") == content(folder / "whole")
 
 
 @pytest.mark.slow
-def test_plan_goes_on_after_kill_9(folder):
-    """On two workers, after some runs; the rest on one, and the same bytes down to the page."""
-    arguments = ("plan", "tiny.yaml", "-o", "json", "--set", "traffic.0.arrivals.rate=10/s")
-    left = kill_in_the_middle(folder, *arguments, "--workers", 2, "--out", "killed", runs=12)
-    assert len(left) >= 12
+def test_plan_goes_on_after_kill_9(folder, whole_plan):
+    """Killed on two workers, ended on two; the same bytes down to the page."""
+    arguments = ("plan", "tiny.yaml", "-o", "json", "--workers", 2, "--out", "killed")
+    assert len(kill_in_the_middle(folder, *arguments)) >= 5
     assert not (folder / "killed" / "plan.json").exists()
-    code, printed, _ = finish(folder, *arguments, "--workers", 1, "--out", "killed")
-    assert (code, printed) == finish(folder, *arguments, "--workers", 2, "--out", "whole")[:2]
-    assert code == 0
+    code, printed, errors = finish(folder, *arguments)
+    whole, expected = whole_plan
+    assert (code, printed) == (0, expected), errors
     assert json.loads(printed)["certificate"]["status"] == "certified"
-    assert content(folder / "killed") == content(folder / "whole")
-    assert {"plan.json", "manifest.json", "report.html"} | TABLES <= set(content(folder / "whole"))
+    assert content(folder / "killed") == content(whole)
+    assert {"plan.json", "manifest.json", "report.html"} | TABLES <= set(content(whole))
 
 
 @pytest.mark.slow
-def test_report_draws_the_same_page_again(folder):
-    assert finish(folder, "plan", "tiny.yaml", "--workers", 1)[0] == 0
-    plan = folder / "out" / "tiny"
-    files = content(plan)
+def test_report_draws_the_same_page_again(folder, whole_plan):
+    shutil.copytree(whole_plan[0], folder / "out")
+    files = content(folder / "out")
     drawings = [name for name in files if name.endswith((".html", ".png"))]
     assert len(drawings) > 1
     for name in drawings:
-        (plan / name).unlink()
-    code, printed, _ = finish(folder, "report", "out/tiny")
-    assert (code, printed) == (0, "out/tiny/report.html\n")
-    assert content(plan) == files
+        (folder / "out" / name).unlink()
+    assert finish(folder, "report", "out")[:2] == (0, "out/report.html\n")
+    assert content(folder / "out") == files
 
 
-@pytest.mark.slow
-def test_ctrl_c_ends_the_workers_too(folder):
+@pytest.fixture
+def two_workers(folder):
+    """A simulation on two workers that has written its first runs; ended with the test."""
     process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
     deadline = time.monotonic() + 60
     while not list(folder.rglob("runs/*/*.parquet")):
         assert time.monotonic() < deadline, "no run was written"
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)
-    printed, errors = process.communicate(timeout=60)
-    assert (process.returncode, printed) == (130, "")
-    assert errors.strip() == "Interrupted. The same command goes on where this one stopped."
-    assert not alive(process.pid)
+    yield process
+    if running(process.pid):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def running(group):
+    """The processes of a group that have not ended; those nobody has waited for have."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, _, state, _, process_group, *_ = re.sub(r"\(.*\)", "()", stat.read_text()).split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        if process_group == str(group) and state != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+def assert_ends(group, seconds=10):
+    """Every process of the group ends in that time."""
+    deadline = time.monotonic() + seconds
+    while running(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(group)
 
 
 @pytest.mark.slow
-def test_workers_end_when_their_parent_is_killed(folder):
-    """kill -9 of the one process that a user sees, or the machine running out of memory."""
-    process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
-    try:
-        deadline = time.monotonic() + 60
-        while not list(folder.rglob("runs/*/*.parquet")):
-            assert time.monotonic() < deadline, "no run was written"
-            time.sleep(0.005)
-        process.kill()
-        process.communicate()
-        deadline = time.monotonic() + 5
-        while alive(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert not alive(process.pid)
-    finally:
-        if alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
+def test_ctrl_c_ends_the_workers_too(two_workers):
+    os.killpg(two_workers.pid, signal.SIGINT)
+    printed, errors = two_workers.communicate(timeout=60)
+    assert (two_workers.returncode, printed) == (130, "")
+    assert errors.strip() == "Interrupted. The same command goes on where this one stopped."
+    assert_ends(two_workers.pid)
 
 
-def alive(group):
-    """Whether a process of this group still runs."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(two_workers):
+    """kill -9 of the one process that a user sees: it cannot tell its workers to stop."""
+    two_workers.kill()
+    two_workers.wait()
+    assert_ends(two_workers.pid)

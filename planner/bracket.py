@@ -18,7 +18,7 @@ from simulator.batching import Limits
 from simulator.latency import StepTime, step_time
 from simulator.outages import unavailability
 from simulator.simulate import replica_limits
-from simulator.traffic import NS_PER_S, Workload, draw_workload
+from simulator.traffic import NS_PER_S, Workload, draw_between
 
 SAMPLES = 12
 
@@ -46,7 +46,8 @@ class Bracket:
 
 def bracket(scenario: Scenario, seed: int, first_replication: int, probability: float) -> Bracket:
     """Bounds from a few drawn periods, numbered from `first_replication`."""
-    periods = [draw_workload(scenario, seed, first_replication + i) for i in range(SAMPLES)]
+    replications = range(first_replication, first_replication + SAMPLES)
+    periods = [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
     limits, time = replica_limits(scenario), step_time(scenario)
     load = measure_load(periods, scenario.horizon_s, time, limits, probability)
     objectives = scenario.sla.objectives if scenario.sla else ()
@@ -64,13 +65,11 @@ def measure_load(
     limits: Limits,
     probability: float,
 ) -> Load:
-    horizon_ns = horizon_s * NS_PER_S
-    counted = [(w.arrival_ns >= 0) & (w.arrival_ns < horizon_ns) for w in periods]
-    inputs = np.concatenate([w.input_tokens[c] for w, c in zip(periods, counted, strict=True)])
-    outputs = np.concatenate([w.output_tokens[c] for w, c in zip(periods, counted, strict=True)])
+    inputs = np.concatenate([period.input_tokens for period in periods])
+    outputs = np.concatenate([period.output_tokens for period in periods])
     busiest = []
-    for workload, rows in zip(periods, counted, strict=True):
-        fifths = np.histogram(workload.arrival_ns[rows], bins=5, range=(0, horizon_ns))[0]
+    for period in periods:
+        fifths = np.histogram(period.arrival_ns, bins=5, range=(0, horizon_s * NS_PER_S))[0]
         busiest.append(fifths.max() / (horizon_s / 5))
     return Load(
         rate_per_s=inputs.size / (len(periods) * horizon_s),

@@ -186,7 +186,7 @@ class Scenario(Part):
     """One SLA period: what one replication simulates and one verdict judges."""
     preroll_s: Annotated[Seconds, Field(ge=0)] = 60.0
     """Simulated before the period so that it starts from a working fleet; not counted."""
-    drain_s: Annotated[Seconds, Field(ge=0)] = 600.0
+    drain_s: Annotated[Seconds, Field(ge=0)] = 300.0
     """Traffic goes on this long at most until every counted request has ended."""
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     catalogue: tuple[str, ...] = ()

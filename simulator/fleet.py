@@ -140,16 +140,18 @@ class Replica:
         """Step while there is work, sleep while there is none; a failure loses the step."""
         while True:
             try:
+                if not self.up:
+                    yield self.repaired
                 if not self.scheduler.outstanding:
                     self.asleep = self.env.event()
                     yield self.asleep
-                    self.asleep = None
-                    # Requests that arrive at this very instant are all seen by the first step.
-                    yield Wake(self.env, 0, BOUNDARY)
-                yield from self.step()
+                self.asleep = None
+                # Requests that arrive at this very instant are all seen by the first step.
+                yield Wake(self.env, 0, BOUNDARY)
+                while self.scheduler.outstanding:
+                    yield from self.step()
             except simpy.Interrupt:
                 self.asleep = None
-                yield self.repaired
 
     def step(self) -> Process:
         """One engine step, from the boundary that composes it to the one that ends it."""

@@ -35,8 +35,17 @@ class Workload:
 
 def draw_workload(scenario: Scenario, seed: int, replication: int) -> Workload:
     """The requests of one replication, from the pre-roll to the end of the drain."""
+    return draw_between(
+        -scenario.preroll_s, scenario.horizon_s + scenario.drain_s, scenario, seed, replication
+    )
+
+
+def draw_between(
+    start_s: float, end_s: float, scenario: Scenario, seed: int, replication: int
+) -> Workload:
+    """The requests that arrive in [start_s, end_s)."""
     groups = [
-        draw_group(traffic, index, scenario, seed, replication)
+        draw_group(traffic, index, (start_s, end_s), seed, replication)
         for index, traffic in enumerate(scenario.traffic)
     ]
     arrival, inputs, outputs, group = (np.concatenate(part) for part in zip(*groups, strict=True))
@@ -45,16 +54,15 @@ def draw_workload(scenario: Scenario, seed: int, replication: int) -> Workload:
 
 
 def draw_group(
-    traffic: Traffic, index: int, scenario: Scenario, seed: int, replication: int
+    traffic: Traffic, index: int, span_s: tuple[float, float], seed: int, replication: int
 ) -> tuple[NDArray[np.int64], ...]:
     path = ("run", replication, "traffic", traffic.name)
-    start_s, end_s = -scenario.preroll_s, scenario.horizon_s + scenario.drain_s
     trace, rows = None, None
     if isinstance(traffic.arrivals, TraceArrivals):
         rng = stream(seed, *path, "windows")
-        trace, times_s, rows = draw_trace_rows(traffic.arrivals, start_s, end_s, rng)
+        trace, times_s, rows = draw_trace_rows(traffic.arrivals, *span_s, rng)
     else:
-        times_s = draw_arrivals(traffic.arrivals, start_s, end_s, stream(seed, *path, "gaps"))
+        times_s = draw_arrivals(traffic.arrivals, *span_s, stream(seed, *path, "gaps"))
     lengths = []
     for purpose in ("input_tokens", "output_tokens"):
         wanted = getattr(traffic, purpose)

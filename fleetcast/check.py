@@ -12,8 +12,8 @@ from fleetcast import options
 @options.overrides
 def command(file: Path, overrides: tuple[str, ...]) -> None:
     """Check FILE and show every fault at once; when it is sound, say what it amounts to."""
-    from fleetcast.stop_on import trace_faults
-    from planner.bracket import bracket
+    from fleetcast.stop_on import user_errors
+    from planner.bracket import bracket, question_makes_sense
     from planner.search import SCREENING
     from simulator.latency import step_time
     from simulator.simulate import replica_limits
@@ -21,8 +21,10 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     scenario = options.load_scenario(file, overrides, None)
     limits, time = replica_limits(scenario), step_time(scenario)
     probability = scenario.sla.probability if scenario.sla else 0.95
-    with trace_faults():
+    with user_errors():
         load = bracket(scenario, scenario.seed, SCREENING, probability).load
+        if scenario.sla is not None:
+            question_makes_sense(scenario, load)
     pool = limits.blocks * limits.block_tokens
     click.echo(f"{file}: sound (scenario {scenario.hash[:12]})")
     click.echo(

@@ -54,3 +54,12 @@ def load_scenario(
         raise Stop(str(error)) from error
     except UnicodeDecodeError as error:
         raise Stop(f"{file} is not UTF-8 text: {error.reason}") from error
+
+
+def results_folder(folder: Path) -> Path:
+    """The folder for results, made if need be, or a Stop."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Stop(f"--out {folder}: {error.strerror}") from error
+    return folder

@@ -28,7 +28,7 @@ def command(
     from reports.tables import plan_lines
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
-    folder = out or Path("out") / scenario.name
+    folder = options.results_folder(out or Path("out") / scenario.name)
     data = finished_plan(folder, scenario) or make_plan(scenario, folder, workers)
     page = write_report(folder)
     if output == "json":
@@ -41,7 +41,7 @@ def command(
 def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.progress import watching
-    from fleetcast.stop_on import trace_faults
+    from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.plan import as_json, plan
     from planner.verdict import RefereeFor
@@ -51,7 +51,7 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     assert scenario.sla is not None
     work = folder / "runs" / identity(scenario, scenario.seed)
     (folder / "plan.json").unlink(missing_ok=True)
-    with trace_faults(), processes(workers) as pool, watching() as line:
+    with user_errors(), processes(workers) as pool, watching() as line:
         referee_for = RefereeFor(scenario.sla.objectives)
         run_of = Runs(scenario, scenario.seed, work, pool, workers, referee_for)
         answer = plan(scenario, scenario.seed, run_of, line.tell_verdict)
@@ -68,10 +68,15 @@ def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
     """The plan in `folder` if it answers this very scenario with this very version."""
     from simulator.results import versions
 
-    try:
-        known = json.loads((folder / "manifest.json").read_text())
-        data: dict[str, Any] = json.loads((folder / "plan.json").read_text())
-    except (OSError, ValueError):
-        return None
+    known, data = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
     same = {"command": "plan", "scenario_hash": scenario.hash, "versions": versions()}
-    return data if all(known.get(key) == value for key, value in same.items()) else None
+    return data if data and all(known.get(key) == same[key] for key in same) else None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

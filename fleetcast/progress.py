@@ -1,5 +1,6 @@
-"""Progress on stderr: a live line on a terminal, silence elsewhere."""
+"""Progress on stderr: a live line on a terminal, a sign of life every half minute elsewhere."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from planner.search import SCREENING
 from simulator.monte_carlo import Trial
 
+SILENCE_MAX_S = 30.0
+
 
 class Line:
     """One live line: what is under way and how far it is."""
@@ -16,9 +19,13 @@ class Line:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.task = progress.add_task("starting", total=None)
+        self.told_at_s = time.monotonic()
 
     def tell(self, text: str, done: int, total: int | None) -> None:
         self.progress.update(self.task, description=text, completed=done, total=total)
+        if self.progress.disable and time.monotonic() - self.told_at_s > SILENCE_MAX_S:
+            self.told_at_s = time.monotonic()
+            self.progress.console.print(text)
 
     def tell_verdict(self, trial: Trial, kept: bool) -> None:
         phase = "screening" if trial.replication >= SCREENING else "certifying"

@@ -12,8 +12,10 @@ from fleetcast.exits import Stop
                                                          path_type=Path))  # fmt: skip
 def command(folder: Path) -> None:
     """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence."""
+    from fleetcast.plan import read_object
     from reports.page import write_report
 
-    if not (folder / "plan.json").exists():
-        raise Stop(f"{folder} holds no finished plan (no plan.json); run `fleetcast plan` first")
+    finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
+    if not finished or finished.get("command") != "plan":
+        raise Stop(f"{folder} holds no finished plan; run `fleetcast plan` first")
     click.echo(write_report(folder))

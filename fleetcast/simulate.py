@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fleetcast import options
+from fleetcast.exits import Stop
 from scenarios.model import Scenario
 
 
@@ -25,7 +26,9 @@ def command(
     from reports.tables import simulation_lines
 
     scenario = options.load_scenario(file, overrides, seed)
-    folder = out or Path("out") / f"{scenario.name}-simulate"
+    folder = options.results_folder(out or Path("out") / f"{scenario.name}-simulate")
+    if (folder / "plan.json").exists():
+        raise Stop(f"{folder} holds a plan and its evidence; --out names another folder")
     data = run_replications(scenario, folder, workers, replications)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -38,7 +41,7 @@ def run_replications(
 ) -> dict[str, Any]:
     """Run, then write tables and manifest; returns the summary that is printed."""
     from fleetcast.progress import watching
-    from fleetcast.stop_on import trace_faults
+    from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.metrics import estimates, figures, table
     from simulator.monte_carlo import Runs, Trial, clear, identity, processes
@@ -48,7 +51,7 @@ def run_replications(
     size = scenario.fleet.replicas
     work = folder / "runs" / identity(scenario, scenario.seed)
     runs, rows = {}, []
-    with trace_faults(), processes(workers) as pool, watching() as line:
+    with user_errors(), processes(workers) as pool, watching() as line:
         run_of = Runs(scenario, scenario.seed, work, pool, workers)
         for index in range(replications):
             runs[index] = run_of(Trial(size, index), last_replication=replications - 1)

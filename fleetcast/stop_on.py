@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fleetcast.exits import Stop
+from planner.bracket import Unanswerable
 from simulator.traffic import TraceError
 
 
 @contextmanager
-def trace_faults() -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     try:
         yield
-    except TraceError as error:
+    except (TraceError, Unanswerable) as error:
         raise Stop(str(error)) from error

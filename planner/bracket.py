@@ -31,6 +31,8 @@ class Load:
     peak_rate_per_s: float
     input_tokens: float
     output_tokens: float
+    impossible_share: float
+    """Share of requests that fit neither the context nor the KV pool of any replica."""
     work_s: float
     """Replica-seconds one request adds to the steps it takes part in, beyond their fixed part."""
 
@@ -76,6 +78,7 @@ def measure_load(
         peak_rate_per_s=float(np.quantile(busiest, probability)),
         input_tokens=float(inputs.mean()) if inputs.size else 0.0,
         output_tokens=float(outputs.mean()) if outputs.size else 0.0,
+        impossible_share=impossible_share(inputs, outputs, limits),
         work_s=float(marginal_work_s(inputs, outputs, time, limits).mean()) if inputs.size else 0.0,
     )
 
@@ -98,6 +101,40 @@ def marginal_work_s(
         + (prefill_pairs + contexts) * time.attention_pair_s
         + (inputs + decodes) * experts_token_s
     )
+
+
+def impossible_share(inputs: np.ndarray, outputs: np.ndarray, limits: Limits) -> float:
+    rows = zip(inputs.tolist(), outputs.tolist(), strict=True)
+    possible = [limits.can_ever_serve(prompt, output) for prompt, output in rows]
+    return 1.0 - float(np.mean(possible)) if possible else 0.0
+
+
+class Unanswerable(ValueError):
+    """A question whose answer would mean nothing; the message says why and what to change."""
+
+
+REQUESTS_MIN = 20
+
+
+def question_makes_sense(scenario: Scenario, load: Load) -> None:
+    """Raises Unanswerable when a period is too short to judge, or its SLA out of reach whatever
+    the fleet."""
+    assert scenario.sla is not None
+    requests = load.rate_per_s * scenario.horizon_s
+    if requests < REQUESTS_MIN:
+        raise Unanswerable(
+            f"a period of {scenario.horizon_s:g} s holds {requests:.1f} requests on average; "
+            f"percentiles need at least {REQUESTS_MIN}: choose a longer horizon"
+        )
+    objectives = scenario.sla.objectives
+    allowed = [o.limit for o in objectives if o.metric == "error_rate"]
+    allowed += [float(1 - o.share) for o in objectives if o.share and o.metric != "itl"]
+    if load.impossible_share > min(allowed, default=1.0):
+        raise Unanswerable(
+            f"{load.impossible_share:.1%} of requests are longer than the context or the KV pool "
+            "of a replica and will be rejected by any fleet: see max_model_len, num_gpu_blocks, "
+            "tensor_parallel and the lengths of the traffic"
+        )
 
 
 def stability_bound(load: Load, time: StepTime, limits: Limits) -> float:
@@ -137,4 +174,5 @@ def spares(scenario: Scenario, serving: int, probability: float) -> int:
     if scenario.failures is None:
         return 0
     down = unavailability(scenario.failures.replica, scenario.cold_start_s)
-    return next(k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability)
+    enough = (k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability)
+    return next(enough, 1000)

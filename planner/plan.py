@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from planner.bracket import Bracket, bracket
+from planner.bracket import Bracket, bracket, question_makes_sense
 from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost
 from planner.metrics import Figures, estimates, figures, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
@@ -60,12 +60,14 @@ def plan(
 
     `run_of` gives the run of a trial (from a pool, a folder, a cache); `on_trial` hears of each
     verdict as it falls. The scenario must have sla, plan and price.
+    Raises Unanswerable, TraceError.
     """
     assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
     sla = scenario.sla
     coupled = scenario.fleet.router in COUPLED_ROUTERS
     promise = Promise(sla.probability, sla.confidence, coupled)
     bounds = bracket(scenario, seed, SCREENING, sla.probability)
+    question_makes_sense(scenario, bounds.load)
     first, last = scenario.plan.replicas
     rows: dict[tuple[int, int], Figures] = {}
 
@@ -125,12 +127,12 @@ def statement(plan: Plan) -> str:
     chosen = plan.certificate.replicas
     if chosen is None:
         tally = plan.certificate.tally(plan.shown)
-        assert tally is not None and scenario.plan is not None
+        assert tally is not None
         seen = f"{tally.failed} of {tally.runs} periods failed"
-        return (
-            f"{model} {goal}: not certified for up to {replicas(scenario.plan.replicas[1])}; "
-            f"{replicas(plan.shown)}: {tally.status} ({seen}). {scope}"
-        )
+        tried = f"not certified for {sizes_tried(plan.certificate)} replicas"
+        if plan.certificate.status == "infeasible":
+            tried = f"rejected for up to {replicas(plan.certificate.tallies[-1].replicas)}"
+        return f"{model} {goal}: {tried}; {replicas(plan.shown)}: {tally.status} ({seen}). {scope}"
     tally = plan.certificate.tally(chosen)
     assert tally is not None
     fewer = plan.one_fewer
@@ -142,9 +144,23 @@ def statement(plan: Plan) -> str:
     return (
         f"{model} {goal}: certified for {replicas(chosen)} at {confidence} "
         f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
-        f"error <= {promise.alpha:.2g} over the whole search including its stopping rule). "
+        f"error <= {promise.alpha:.2g} over the whole search including its stopping rule"
+        f"{audit(plan)}). "
         f"{below} {scope}"
     )
+
+
+def sizes_tried(certificate: Certificate) -> str:
+    return " and ".join(str(tally.replicas) for tally in certificate.tallies)
+
+
+def audit(plan: Plan) -> str:
+    """What the coupling of fleet sizes rests on, where the answer made use of it."""
+    run, failed = plan.certificate.inherited_run, plan.certificate.inherited_failed
+    if not plan.promise.coupled:
+        return ""
+    premise = ", given that more replicas do not hurt on the same period"
+    return f"{premise}: {failed} of {run} such passes failed when run" if run else premise
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -174,6 +190,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "replications": shown.runs,
             "failed": shown.failed,
             "interval": interval(shown, plan.promise),
+            "inherited_run": certificate.inherited_run,
+            "inherited_failed": certificate.inherited_failed,
         },
         "one_fewer": None if certificate.replicas is None else tally_json(plan.one_fewer, plan),
         "cost": plan.cost._asdict() | {"hours_per_month": HOURS_PER_MONTH},

@@ -4,10 +4,11 @@ It proposes trials and learns verdicts (a generator: `yield Trial` asks, `send(k
 never runs anything itself. Screening picks where to look and is not protected; its replications
 are numbered apart and never enter the certificate. Certification runs fresh ones.
 
-Certification spends alpha once over all sizes: more replicas never hurt on the same replication
-(least-outstanding: no violation seen), so accepting any size below the true one implies that the
-size just below it was accepted too. A pass is therefore inherited by larger fleets while searching,
-and before a size is accepted every inherited pass of it is run and counted as it comes out.
+Certification spends alpha once over all sizes, because more replicas hardly ever hurt on the same
+replication: then accepting any size below the true one implies that the size just below the true
+one was accepted too. A pass is therefore inherited by larger fleets while searching, and before a
+size is accepted every inherited pass of it is run and counted as it comes out. How many of those
+failed is reported, for it is the one thing here that is observed and not proven.
 For routers without that property nothing is inherited and alpha is shared among the sizes.
 """
 
@@ -23,7 +24,6 @@ SCREENING = 1_000_000
 """Screening replications are numbered from here, certifying ones from 0."""
 WINDOW = 4
 """How many sizes one round of certification looks at."""
-REJECT_ALPHA = 0.05
 COUPLED_ROUTERS = ("least-outstanding",)
 
 Ask = Generator[Trial, bool, "Certificate"]
@@ -75,6 +75,10 @@ class Certificate:
     alpha: float
     """Error probability of the round that answered; the rounds together keep 1 - confidence."""
     tallies: tuple[Tally, ...]
+    inherited_run: int = 0
+    """Inherited passes that were run after all, before their size was accepted ..."""
+    inherited_failed: int = 0
+    """... and how many of them failed: larger fleets that broke where a smaller one passed."""
     screened: tuple[Tally, ...] = ()
 
     def tally(self, replicas: int) -> Tally | None:
@@ -91,6 +95,9 @@ class Evidence:
     runs: dict[int, int] = field(default_factory=dict)
     """How many replications, from 0 on, each size has an answer for, run or inherited."""
 
+    inherited_run: int = 0
+    inherited_failed: int = 0
+
     def failed(self, replicas: int) -> int:
         return sum(not kept for kept in self.known.get(replicas, {}).values())
 
@@ -99,7 +106,7 @@ class Evidence:
         p0 = self.promise.probability
         if accepts(p0, self.alpha, runs, failed, self.promise.runs_max):
             return "certified"
-        return "rejected" if rejects(p0, REJECT_ALPHA, runs, failed) else "undecided"
+        return "rejected" if rejects(p0, self.promise.alpha, runs, failed) else "undecided"
 
     def ask(self, replicas: int, replication: int, complete: bool) -> Generator[Trial, bool, bool]:
         """Run one replication of one size, unless its verdict is known."""
@@ -151,7 +158,15 @@ def answer(
         Tally(size, 0, 0, "undecided" if passed else "rejected")
         for size, passed in sorted(screened.items())
     )
-    return Certificate(replicas, status, evidence.alpha, evidence.tallies(), rough)
+    return Certificate(
+        replicas,
+        status,
+        evidence.alpha,
+        evidence.tallies(),
+        evidence.inherited_run,
+        evidence.inherited_failed,
+        rough,
+    )
 
 
 def screen(
@@ -222,7 +237,10 @@ def smallest_accepted(window: range, evidence: Evidence) -> Generator[Trial, boo
     for size in window:
         if evidence.status(size) == "certified":
             for index in range(evidence.runs[size]):
-                yield from evidence.ask(size, index, complete=True)
+                if index not in evidence.known.get(size, {}):
+                    kept = yield from evidence.ask(size, index, complete=True)
+                    evidence.inherited_run += 1
+                    evidence.inherited_failed += not kept
             if evidence.status(size) == "certified":
                 return size
     return None

@@ -64,6 +64,7 @@ def as_run(requests: pd.DataFrame) -> Run:
         **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
         group=np.zeros(len(requests), dtype=np.int64),
         outcome=outcome.astype(np.int64),
+        horizon_s=0.0,
         itl_histogram=np.zeros(0, dtype=np.int64),
         timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
         steps=0,

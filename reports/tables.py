@@ -24,7 +24,10 @@ def plan_lines(data: Data) -> list[str]:
 def answer_line(data: Data) -> str:
     fleet, cost = data["fleet"], data["cost"]
     if fleet["replicas"] is None:
-        return f"{data['name']}: no certified fleet of up to {data['search']['last']} replicas"
+        if data["certificate"]["status"] == "infeasible":
+            return f"{data['name']}: no feasible fleet of up to {data['search']['last']} replicas"
+        tried = " and ".join(str(size["replicas"]) for size in data["sizes"])
+        return f"{data['name']}: no certified fleet; certification tried {tried} replicas"
     return (
         f"{data['name']}: {fleet_text(fleet)}, "
         f"{usd(cost['usd_per_month'], 0)}/month at {usd(cost['usd_per_gpu_hour'])} per GPU-hour, "
@@ -71,10 +74,8 @@ def simulation_lines(data: Data) -> list[str]:
     if data["kept"] is not None:
         lines.append(f"  SLA kept in {data['kept']} of {periods}")
     for name in ("ttft_s_p50", "ttft_s_p95", "tpot_s_p50", "tpot_s_p95", "e2e_s_p95"):
-        estimate = data["metrics"][name]
-        value, low, high = (milliseconds(estimate[key]) for key in ("value", "low", "high"))
-        label = name.replace("_s_", " ")
-        lines.append(f"  {label:<10} {value} in the median period [{low}, {high}]")
+        metric, label = name.partition("_")[0], name.replace("_s_", " ")
+        lines.append(f"  {label:<10} {estimate_text(metric, data['metrics'][name])}")
     rate = data["metrics"]["error_rate"]
     lines.append(f"  error rate {percent(rate['value'])}")
     return lines

@@ -119,8 +119,10 @@ def override(document: Document, text: str) -> None:
         return
     at: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.split("."))
     holder = document.data
-    for key in at[:-1]:
+    for depth, key in enumerate(at[:-1]):
         if isinstance(holder, dict):
+            if key not in holder:
+                document.places[at[: depth + 1]] = label
             holder = holder.setdefault(key, {})
         else:
             holder = holder[key] if has(holder, key) else None

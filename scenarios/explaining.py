@@ -12,6 +12,21 @@ from scenarios.document import Document, KeyPath, dotted, has
 from scenarios.faults import Fault
 from scenarios.model import Scenario
 
+PLAIN_WORDS = {
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "string_type": "text",
+    "string_pattern_mismatch": "letters, digits, '.', '_' and '-', a letter or digit first",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "too_short": "at least one",
+    "none_required": "nothing",
+}
+"""pydantic's error types in the words of a YAML author."""
+
 
 def fault_of(document: Document, error: ErrorDetails) -> Fault:
     """pydantic's error in our words: where, what we got, what is allowed."""
@@ -54,8 +69,10 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
                 context.get("suggestion", ""),
             )
         case _:
-            message = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-            return Fault(document.place(at), dotted(at), got, message)
+            message = error["msg"].removeprefix("Input should be ")
+            return Fault(
+                document.place(at), dotted(at), got, PLAIN_WORDS.get(error["type"], message)
+            )
 
 
 def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any]:

@@ -112,12 +112,22 @@ def memory_faults(document: Document, context: dict[str, Any]) -> Iterator[Fault
             f"a divisor of the {model.heads} attention heads of {model.name}",
         )
         return
+    if replica.tensor_parallel > replica.gpu.gpus_per_node:
+        yield Fault(
+            document.place(("replica", "tensor_parallel")),
+            "replica.tensor_parallel",
+            f"got {replica.tensor_parallel}",
+            f"up to {replica.gpu.gpus_per_node}, the {replica.gpu.name} that one node joins",
+        )
+        return
     facts = (model, replica.gpu, engine.facts, replica.precision)
     missing = missing_bytes(*facts, replica.tensor_parallel, engine.gpu_memory_utilization)
     if engine.num_gpu_blocks is None and missing > 0:
         fits = fitting_tensor_parallel(*facts, engine.gpu_memory_utilization)
         allowed = (
-            f"tensor_parallel: {fits} would fit" if fits else "no tensor_parallel up to 16 fits"
+            f"tensor_parallel: {fits} would fit"
+            if fits
+            else "no tensor_parallel within one node fits"
         )
         yield Fault(
             place,

@@ -219,7 +219,7 @@ def fitting_tensor_parallel(
     context_tokens: int = 1,
     kv_bytes_per_value: float = 2.0,
 ) -> int | None:
-    """The fewest GPUs (a power of two up to 16 that divides the heads) that hold the model.
+    """The fewest GPUs (a power of two within one node that divides the heads) that hold the model.
 
     >>> from scenarios.catalogue import load_catalogue
     >>> known = load_catalogue()
@@ -230,7 +230,7 @@ def fitting_tensor_parallel(
     4
     """
     for tensor_parallel in TENSOR_PARALLEL_TRIED:
-        if model.heads % tensor_parallel:
+        if model.heads % tensor_parallel or tensor_parallel > gpu.gpus_per_node:
             continue
         missing = missing_bytes(
             model,

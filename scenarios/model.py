@@ -165,9 +165,18 @@ class Failures(Part):
 class Sla(Part):
     """A period keeps the SLA when it meets every objective; `probability` of periods must."""
 
-    probability: Annotated[Share, Field(gt=0, le=0.9999)]
+    probability: Annotated[Share, Field(ge=0.5, le=0.9999)]
     confidence: Annotated[Share, Field(gt=0.5, le=0.9999)] = 0.95
     objectives: Annotated[tuple[ObjectiveText, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def objectives_differ(self) -> Self:
+        texts = [objective.text for objective in self.objectives]
+        if len(set(texts)) < len(texts):
+            raise PydanticCustomError(
+                "quantity", "the same objective twice", {"allowed": "objectives that differ"}
+            )
+        return self
 
 
 class PlanBounds(Part):
@@ -202,7 +211,9 @@ class Scenario(Part):
         None, examples=["{probability: 0.95, objectives: [ttft p95 <= 500ms, error_rate <= 0.1%]}"]
     )
     plan: PlanBounds | None = Field(None, examples=["{replicas: 1..16}"])
-    price: dict[str, UsdPerHour] | None = Field(None, examples=["{h100-sxm-80gb: 2.95 USD/h}"])
+    price: dict[str, Annotated[UsdPerHour, Field(ge=0)]] | None = Field(
+        None, examples=["{h100-sxm-80gb: 2.95 USD/h}"]
+    )
 
     @model_validator(mode="after")
     def group_names_differ(self) -> Self:

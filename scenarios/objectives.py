@@ -7,7 +7,8 @@ unfinished request counts as an infinite latency):
   itl           gaps between tokens, pooled over the period's decode steps
   e2e           arrival to last token
   error_rate    share of offered requests that did not complete
-  goodput       share of offered requests that meet every latency limit among the objectives
+  goodput       share of offered requests that complete within the limit of every percentile of
+                ttft, tpot and e2e among the objectives
   availability  share of one-minute windows whose error rate keeps the error_rate objective
 """
 

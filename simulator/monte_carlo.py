@@ -135,4 +135,4 @@ def clear(folder: Path) -> None:
 
 def identity(scenario: Scenario, seed: int) -> str:
     """Names the work whose runs may be shared: the scenario, the seed, the program's version."""
-    return f"{scenario.hash[:16]}-{seed}-{versions()['fleetcast']}"
+    return f"{scenario.hash[:16]}-{seed}-{versions()['source']}"

@@ -4,10 +4,12 @@ A file appears under its final name only when it is whole (`.tmp`, then `os.repl
 is there after a kill -9 is right, and the same command goes on from it. Same seed, same bytes.
 """
 
+import hashlib
 import json
 import os
 import platform
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ def write_run(run: Run, path: Path) -> None:
         "itl_bins": bins.tolist(),
         "itl_counts": run.itl_histogram[bins].tolist(),
         "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
+        "horizon_s": run.horizon_s,
         "steps": run.steps,
         "busy_share": run.busy_share,
         "stopped_early": run.stopped_early,
@@ -54,6 +57,7 @@ def read_run(path: Path) -> Run:
         **columns,
         itl_histogram=counts,
         timeline=pd.DataFrame(meta["timeline"]),
+        horizon_s=meta["horizon_s"],
         steps=meta["steps"],
         busy_share=meta["busy_share"],
         stopped_early=meta["stopped_early"],
@@ -117,4 +121,19 @@ def manifest(scenario: Scenario, command: str, contents: dict[str, Any]) -> dict
 
 def versions() -> dict[str, str]:
     names = ("fleetcast", "numpy", "pandas", "pyarrow", "simpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "source": source_digest(),
+    }
+
+
+@cache
+def source_digest() -> str:
+    """Of the code and catalogue that results depend on: an edit makes earlier runs strangers."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for room in ("scenarios", "simulator", "planner"):
+        for path in sorted([*(root / room).rglob("*.py"), *(root / room).rglob("*.yaml")]):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

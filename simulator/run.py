@@ -38,6 +38,7 @@ class Run:
     preemptions: Ints
     retries: Ints
     outcome: Ints
+    horizon_s: float
     itl_histogram: Ints
     timeline: pd.DataFrame
     steps: int

@@ -123,6 +123,7 @@ def collect(
         preemptions=records.preemptions[rows],
         retries=records.retries[rows],
         outcome=records.outcome[rows],
+        horizon_s=horizon_ns / NS_PER_S,
         itl_histogram=histogram(gaps),
         timeline=timeline[timeline["time_s"] * NS_PER_S <= horizon_ns],
         steps=sum(replica.steps for replica in replicas),

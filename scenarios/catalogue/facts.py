@@ -32,6 +32,8 @@ class Gpu(Part):
     link: Literal["nvlink", "pcie"]
     link_bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
     """One direction, per GPU."""
+    gpus_per_node: Positive = 8
+    """How many GPUs the link joins: the largest tensor parallel group."""
     achieved_bandwidth: Efficiency = 0.89
     """Share of `bandwidth` that weight and KV reads reach; default: the median of known GPUs."""
     achieved_flops: Efficiency = 0.66

@@ -29,24 +29,24 @@ from scenarios.loading import load, restore
 TINY = """\
 version: 1
 name: tiny
-horizon: 10s
-preroll: 2s
-drain: 10s
-seed: 3
+horizon: 8s
+preroll: 1s
+drain: 5s
+seed: 2
 model: meta-llama/Llama-3.1-8B-Instruct
 replica:
   gpu: h100-sxm-80gb
   engine: {name: vllm, max_num_seqs: 1}
-latency: {per_step: 20ms}
+latency: {per_step: 40ms}
 traffic:
   - name: chat
     arrivals: {kind: poisson, rate: 5/s}
     input_tokens: {kind: constant, tokens: 100}
-    output_tokens: {kind: lognormal, median: 15, p95: 40, max: 60}
+    output_tokens: {kind: lognormal, median: 8, p95: 20, max: 30}
 fleet: {replicas: 3}
 failures:
   replica: {mtbf: 1h, detection: 1s, repair: {median: 2s, p95: 5s}, cold_start: 1s}
-sla: {probability: 0.8, objectives: [ttft p95 <= 500ms, error_rate <= 5%]}
+sla: {probability: 0.7, objectives: [ttft p95 <= 500ms, error_rate <= 5%]}
 plan: {replicas: 1..8}
 price: {h100-sxm-80gb: 2 USD/h}
 """
@@ -123,14 +123,14 @@ def test_simulate_prints_figures_and_writes_their_evidence(command):
     scenario = load("tiny.yaml")
     assert data["scenario_hash"] == scenario.hash
     assert (data["name"], data["seed"], data["replicas"], data["replications"]) == (
-        "tiny", 3, 3, 3,
+        "tiny", 2, 3, 3,
     )  # fmt: skip
     periods = pd.read_parquet("out/replications.parquet")
     requests = pd.read_parquet("out/requests.parquet")
     assert data["kept"] == periods["kept"].sum()
     assert periods["replication"].tolist() == [0, 1, 2]
     assert periods["requests"].tolist() == requests.groupby("replication").size().tolist()
-    assert data["metrics"]["requests_per_s"]["value"] == periods["requests"].median() / 10
+    assert data["metrics"]["requests_per_s"]["value"] == periods["requests"].median() / 8
     assert set(requests["group"]) == {"chat"}
     assert set(requests["outcome"]) <= {"completed", "rejected", "timed_out", "lost", "unfinished"}
 
@@ -141,7 +141,7 @@ def test_the_manifest_alone_is_enough_to_run_again(command):
     again = restore(manifest["scenario"])
     assert again == load("tiny.yaml", ("clients.retries=1",))
     assert again.hash == manifest["scenario_hash"]
-    assert (manifest["seed"], manifest["replications"]) == (3, 3)
+    assert (manifest["seed"], manifest["replications"]) == (2, 3)
     assert set(manifest["files"]) == TABLES
     assert {"fleetcast", "python", "numpy"} <= set(manifest["versions"])
 
@@ -161,7 +161,7 @@ def test_same_seed_same_bytes(command):
 
 def test_another_seed_is_another_result(command):
     one, other = simulated(command, "one"), simulated(command, "two", "--seed", 4)
-    assert (one["seed"], other["seed"]) == (3, 4)
+    assert (one["seed"], other["seed"]) == (2, 4)
     assert one["metrics"] != other["metrics"]
     assert simulated(command, "three", "--set", "seed=4") == other
     assert content("two") == content("three")
@@ -258,8 +258,8 @@ def test_a_plan_has_the_keys_that_others_build_on(plan_of_tiny):
     assert 1 < fleet["replicas"] <= 8
     assert fleet["gpus"] == fleet["replicas"]
     assert certificate["status"] == "certified"
-    assert (certificate["probability"], certificate["confidence"]) == (0.8, 0.95)
-    assert certificate["failed"] < 0.2 * certificate["replications"]
+    assert (certificate["probability"], certificate["confidence"]) == (0.7, 0.95)
+    assert certificate["failed"] < 0.3 * certificate["replications"]
     assert fewer["replicas"] == fleet["replicas"] - 1
     assert fewer["status"] in ("rejected", "undecided", "not tried")
     assert cost["usd_per_hour"] == 2 * fleet["gpus"]
@@ -285,7 +285,7 @@ def test_a_plan_is_what_its_tables_say(plan_of_tiny):
     requests = pd.read_parquet(folder / "requests.parquet")
     served = requests[requests["outcome"] == "completed"]
     tokens = (served["input_tokens"] + served["output_tokens"]).sum()
-    spent_usd = data["cost"]["usd_per_hour"] * requests["replication"].nunique() * 10 / 3600
+    spent_usd = data["cost"]["usd_per_hour"] * requests["replication"].nunique() * 8 / 3600
     assert data["cost"]["usd_per_million_tokens"] == pytest.approx(spent_usd / tokens * 1e6)
 
 
@@ -326,9 +326,18 @@ def test_a_damaged_plan_is_made_anew(command, no_page, finished, no_run, file, d
         planned(command, "out")
 
 
+def test_a_simulation_leaves_the_evidence_of_a_plan_alone(command, no_page, finished):
+    files = content("out")
+    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--out", "out")
+    assert (code, printed) == (2, "")
+    assert "holds a plan" in errors
+    assert content("out") == files
+
+
 def test_a_plan_does_not_take_the_tables_of_a_simulation_for_its_own(command, no_page, finished):
     files = content("out")
-    simulated(command, "out")
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    Path("out/manifest.json").write_text(json.dumps(manifest | {"command": "simulate"}))
     assert planned(command, "out") == finished
     assert content("out") == files
 
@@ -337,14 +346,14 @@ def test_a_plan_does_not_take_the_tables_of_a_simulation_for_its_own(command, no
 def test_a_plan_killed_at_any_write_goes_on_to_the_same_bytes(
     command, no_page, monkeypatch, plan_of_tiny
 ):
-    """Killed after every seven runs, then before each table, the manifest and the plan itself."""
+    """Killed after every fifteen runs, then before each table, the manifest and the plan itself."""
     move, moved, killed_at = os.replace, [], []
 
     def move_or_die(source, target):
         name = Path(target).name
         if "runs" in Path(target).parts:
             moved.append(name)
-            if len(moved) % 7 == 0:
+            if len(moved) % 15 == 0:
                 raise Killed
         elif name not in killed_at:
             killed_at.append(name)
@@ -361,7 +370,7 @@ def test_a_plan_killed_at_any_write_goes_on_to_the_same_bytes(
             except Killed:
                 kills += 1
     assert set(killed_at) == TABLES | {"manifest.json", "plan.json"}
-    assert kills > len(killed_at) + 2
+    assert kills > len(killed_at)
     assert data == plan_of_tiny[1]
     assert content("killed") == content(plan_of_tiny[0])
 
@@ -370,7 +379,7 @@ def test_no_feasible_fleet_is_exit_code_3(command, no_page):
     data = planned(command, "out", "--set", "plan.replicas=1..2", code=3)
     assert data["certificate"]["status"] == "infeasible"
     assert data["fleet"]["replicas"] is data["fleet"]["gpus"] is data["one_fewer"] is None
-    assert "not certified for up to 2 replicas" in data["statement"]
+    assert "rejected for up to 2 replicas" in data["statement"]
     assert Path("out/plan.json").exists()
 
 
@@ -385,7 +394,7 @@ def test_plan_prints_the_answer_for_people(command, no_page, finished):
     code, printed, _ = command("plan", "tiny.yaml", "--out", "out")
     assert code == 0
     assert re.match(r"tiny: \d replicas of 1 h100-sxm-80gb = \d GPUs, [\d,]+ USD/month", printed)
-    assert "certified: P(SLA) >= 0.8 at 95% confidence" in printed
+    assert "certified: P(SLA) >= 0.7 at 95% confidence" in printed
     assert printed.endswith("report: out/report.html\n")
 
 
@@ -409,14 +418,14 @@ def test_the_plan_follows_physics(command, no_page):
     replicas, what costs less never more, and twice the rate of a busy fleet needs more."""
 
     def replicas(*changes):
-        light = ("horizon=5s", "sla.probability=0.6", "traffic.0.arrivals.rate=4/s", *changes)
+        light = ("sla.probability=0.6", "traffic.0.arrivals.rate=3/s", *changes)
         sets = [part for change in light for part in ("--set", change)]
         return planned(command, f"out{len(list(Path().iterdir()))}", *sets)["fleet"]["replicas"]
 
     base = replicas()
-    assert replicas("traffic.0.arrivals.rate=8/s") > base
-    assert replicas("latency.per_step=30ms") >= base
-    assert replicas("traffic.0.output_tokens.median=25") >= base
+    assert replicas("traffic.0.arrivals.rate=6/s") > base
+    assert replicas("latency.per_step=60ms") >= base
+    assert replicas("traffic.0.output_tokens.median=12") >= base
     assert replicas("sla.objectives=[ttft p95 <= 100ms, error_rate <= 5%]") >= base
     assert replicas("replica.engine.max_num_seqs=8") <= base
     assert replicas("sla.objectives=[ttft p95 <= 5s]") <= base
@@ -431,9 +440,9 @@ def test_check_says_what_a_sound_scenario_amounts_to(command):
     assert f"tiny.yaml: sound (scenario {load('tiny.yaml').hash[:12]})\n" in printed
     assert "100 tokens in" in printed
     assert "KV blocks" in printed
-    assert "20.00 ms for one decode" in printed
+    assert "40.00 ms for one decode" in printed
     rate = float(re.search(r"traffic +([\d.]+) requests/s", printed)[1])
-    assert 3.5 < rate < 6.5  # twelve periods of ten seconds at 5/s: four standard deviations
+    assert 3.5 < rate < 6.5  # twelve periods of eight seconds at 5/s: six standard deviations
 
 
 @pytest.mark.parametrize("name", ["check", "simulate", "plan"])
@@ -488,7 +497,7 @@ def test_the_schema_is_one_that_editors_understand(command):
     horizon = schema["properties"]["horizon"]
     assert re.fullmatch(horizon["pattern"], "5min")
     assert not re.fullmatch(horizon["pattern"], "300")
-    assert schema["properties"]["drain"]["default"] == "600s"
+    assert schema["properties"]["preroll"]["default"] == "60s"
     replica = schema["$defs"]["Replica"]["properties"]
     assert set(replica["gpu"]["anyOf"][0]["enum"]) == set(load_catalogue().gpus)
     assert set(schema["properties"]["model"]["anyOf"][0]["enum"]) == set(load_catalogue().models)
@@ -515,9 +524,7 @@ def test_report_needs_a_finished_plan(command):
     Path("empty").mkdir()
     code, printed, errors = command("report", "empty")
     assert (code, printed) == (2, "")
-    assert errors == (
-        "Error: empty holds no finished plan (no plan.json); run `fleetcast plan` first\n"
-    )
+    assert errors == ("Error: empty holds no finished plan; run `fleetcast plan` first\n")
 
 
 # --- usage --------------------------------------------------------------------------------------
@@ -563,10 +570,10 @@ def test_plan_says_which_parts_it_needs(command):
         assert f"tiny.yaml:1:1: {key}: missing\n    allowed: add, for example, `{key}: {{" in errors
 
 
-def test_a_folder_that_cannot_be_written_is_exit_code_1(command):
+def test_a_folder_that_cannot_be_written_is_exit_code_2(command):
     Path("file").write_text("")
     code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--out", "file/out")
-    assert (code, printed) == (1, "")
+    assert (code, printed) == (2, "")
     assert errors.startswith("Error: ")
     assert "file/out" in errors
 
@@ -683,11 +690,11 @@ def test_report_draws_the_same_page_again(folder, whole_plan):
 
 @pytest.fixture
 def two_workers(folder):
-    """A simulation on two workers that has written its first runs; ended with the test."""
+    """A simulation whose two workers have written runs; ended with the test."""
     process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
     deadline = time.monotonic() + 60
-    while not list(folder.rglob("runs/*/*.parquet")):
-        assert time.monotonic() < deadline, "no run was written"
+    while len(list(folder.rglob("runs/*/*.parquet"))) < 50:
+        assert time.monotonic() < deadline, "no runs were written"
         time.sleep(0.005)
     yield process
     if running(process.pid):

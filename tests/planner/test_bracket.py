@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.bracket import bracket, spares
+from planner.bracket import Unanswerable, bracket, question_makes_sense, spares
 from planner.verdict import judge
 from scenarios.objectives import parse_objective
 from simulator.simulate import simulate
@@ -55,3 +55,26 @@ def test_spares_follow_availability():
                             "cold_start": "0s"}}  # fmt: skip
     scenario = small_scenario(failures=failures)
     assert [spares(scenario, 20, p) for p in (0.969, 0.996, 0.999)] == [1, 2, 3]
+
+
+def refusal(scenario):
+    load = bracket(scenario, 1, 0, 0.95).load
+    with pytest.raises(Unanswerable) as said:
+        question_makes_sense(scenario, load)
+    return str(said.value)
+
+
+def test_a_period_with_too_few_requests_is_refused():
+    assert "choose a longer horizon" in refusal(scenario_at(0.2))
+    question_makes_sense(scenario_at(5), bracket(scenario_at(5), 1, 0, 0.95).load)
+
+
+def test_requests_that_no_fleet_can_serve_are_told_before_any_run():
+    scenario = scenario_at(5, engine={"max_model_len": 100})
+    assert refusal(scenario).startswith("100.0% of requests are longer")
+
+
+def test_failures_beyond_hope_still_give_a_guess():
+    repair = {"median": "1h", "p95": "2h"}
+    failures = {"replica": {"mtbf": "1s", "detection": "0s", "repair": repair}}
+    assert bracket(scenario_at(5, failures=failures), 1, 0, 0.95).start > 0

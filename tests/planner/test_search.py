@@ -98,3 +98,18 @@ def test_wrong_answers_are_rare(coupled):
     too_small = sum(answer is not None and answer < 5 for answer in answers)
     assert too_small <= 39
     assert np.mean([answer in (5, 6) for answer in answers]) > 0.9
+
+
+def test_a_larger_fleet_that_breaks_where_a_smaller_one_passed_is_counted():
+    """Size 4 breaks on some replications on which 3 passes: the inherited passes are run and the
+    failures count before anything is certified."""
+
+    class Contrary(Synthetic):
+        def kept(self, trial):
+            if trial.replicas == 4 and trial.replication % 10 == 3:
+                return False
+            return super().kept(trial)
+
+    world = Contrary(2, lambda c: {3: 0.6, 4: 0.99}.get(c, 0.0))
+    certificate = world.run(1, 4, 6, Promise(0.7, 0.95))
+    assert certificate.tally(4).failed >= certificate.tally(4).runs // 10

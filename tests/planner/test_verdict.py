@@ -27,6 +27,7 @@ def period(ttft_s, outcome=None, output_tokens=11, tpot_s=0.02, arrival_s=None, 
         preemptions=np.zeros(n, dtype=int),
         retries=np.zeros(n, dtype=int),
         outcome=np.full(n, COMPLETED) if outcome is None else np.asarray(outcome),
+        horizon_s=180.0,
         itl_histogram=histogram(gaps_ns or {20_000_000: 1}),
         timeline=pd.DataFrame(),
         steps=1,
@@ -82,6 +83,8 @@ def test_availability_is_by_the_minute_and_by_the_error_rate_promised():
     arrivals = [1.0, 2.0, 61.0, 62.0, 121.0]
     run = period([0.1] * 5, outcome=[LOST, LOST, LOST, COMPLETED, COMPLETED], arrival_s=arrivals)
     assert check(run, "availability >= 30%").value == pytest.approx(1 / 3)
+    quiet = period([0.1], outcome=[LOST])
+    assert check(quiet, "availability >= 30%").value == pytest.approx(2 / 3)
     assert check(run, "availability >= 30%", "error_rate <= 50%").value == pytest.approx(2 / 3)
 
 

@@ -142,7 +142,7 @@ def test_defaults_are_these(folder):
     """A change of a default changes every user's answer: it must be meant."""
     scenario = loaded(BASE)
     engine = scenario.replica.engine
-    assert (scenario.preroll_s, scenario.drain_s) == (60.0, 600.0)
+    assert (scenario.preroll_s, scenario.drain_s) == (60.0, 300.0)
     assert (engine.max_num_seqs, engine.max_num_batched_tokens) == (256, 2048)
     assert (engine.gpu_memory_utilization, engine.chunked_prefill) == (0.9, True)
     assert (scenario.replica.tensor_parallel, scenario.replica.precision) == (1, "bf16")
@@ -344,7 +344,7 @@ scenario.yaml:15:1: fleet: duplicate key; the first one is on line 14"""
     [
         ("horizon: 5min", "horizon: 300", "3:1: horizon: got 300\n    allowed: a time"),
         ("rate: 20/s", "rate: 20", "11:31: traffic.0.arrivals.rate: got 20\n    allowed: a rate"),
-        ("seed: 3", "seed: three", "4:1: seed: got 'three'\n    allowed: integer"),
+        ("seed: 3", "seed: three", "4:1: seed: got 'three'\n    allowed: a whole number"),
         ("seed: 3", "seed: -1", "4:1: seed: got -1\n    allowed: greater than or equal to 0"),
         ("seed: 3", "sed: 3", "4:1: sed: unknown key"),
         ("seed: 3", "seed: 3\nseed: 4", "5:1: seed: duplicate key; the first one is on line 4"),
@@ -456,7 +456,9 @@ def test_a_model_that_does_not_fit_says_by_how_much_and_what_would_fit(folder):
 
 def test_a_model_that_fits_nowhere_says_so(folder):
     text = BASE.replace("meta-llama/Llama-3.1-8B-Instruct", "moonshotai/Kimi-K2-Instruct")
-    assert "no tensor_parallel up to 16 fits" in faults(text.replace("h100-sxm-80gb", "l4-24gb"))
+    assert "no tensor_parallel within one node fits" in faults(
+        text.replace("h100-sxm-80gb", "l4-24gb")
+    )
 
 
 def test_heads_are_shared_out_evenly_or_not_at_all(folder):

@@ -176,7 +176,7 @@ processes = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(process=processes, start_s=st.floats(-30, 0), length_s=st.floats(0.1, 60))
 def test_arrivals_are_in_order_and_in_the_period(process, start_s, length_s):
     times_s = arrivals(process, start_s, start_s + length_s)
@@ -270,7 +270,7 @@ components = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(parts=st.lists(components, min_size=1, max_size=3), size=st.integers(0, 50))
 def test_lengths_are_whole_tokens_and_at_least_one(parts, size):
     described = {"kind": "mixture", "of": [part | {"weight": 1} for part in parts]}

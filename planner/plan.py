@@ -136,17 +136,17 @@ def statement(plan: Plan) -> str:
     tally = plan.certificate.tally(chosen)
     assert tally is not None
     fewer = plan.one_fewer
-    below = (
-        f"{replicas(fewer.replicas)}: {fewer.status} ({fewer.failed}/{fewer.runs} periods failed)."
-        if fewer.runs
-        else f"{replicas(fewer.replicas)}: not tried."
-    )
+    below = ""
+    if fewer.runs:
+        seen = f"{fewer.failed}/{fewer.runs} periods failed"
+        below = f"{replicas(fewer.replicas)}: {fewer.status} ({seen}). "
+    elif fewer.replicas:
+        below = f"{replicas(fewer.replicas)}: not tried. "
     return (
         f"{model} {goal}: certified for {replicas(chosen)} at {confidence} "
         f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
         f"error <= {promise.alpha:.2g} over the whole search including its stopping rule"
-        f"{audit(plan)}). "
-        f"{below} {scope}"
+        f"{audit(plan)}). {below}{scope}"
     )
 
 

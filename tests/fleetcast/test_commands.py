@@ -316,7 +316,7 @@ def test_a_plan_of_another_version_is_made_anew(command, no_page, finished, no_r
         planned(command, "out")
 
 
-@pytest.mark.parametrize("damage", ["", "{", None])
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", None])
 @pytest.mark.parametrize("file", ["plan.json", "manifest.json"])
 def test_a_damaged_plan_is_made_anew(command, no_page, finished, no_run, file, damage):
     Path("out", file).unlink()

@@ -106,6 +106,10 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=follow_the_parent
     )
+    # Workers are launched with the first task; a Ctrl-C before they are ready is not for them.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pool.submit(int)
+    signal.signal(signal.SIGINT, before)
     try:
         yield pool
     finally:

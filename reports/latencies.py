@@ -85,14 +85,14 @@ def draw_requests(
         grid_s, low, high, where=low > 0, color=BLUE, alpha=0.18, linewidth=0,
         label="9 of 10 periods",
     )  # fmt: skip
-    axes.plot(grid_s, slower_than(grid_s, pooled), color=BLUE, label="all requests")
+    axes.plot(grid_s, visible(slower_than(grid_s, pooled)), color=BLUE, label="all requests")
     groups = list(latencies_s.groupby("group", observed=True)[metric])
     if 1 < len(groups) <= len(GROUP_COLOURS):
         for (name, values), colour in zip(groups, GROUP_COLOURS, strict=False):
             slower = slower_than(grid_s, sorted_values(values))
             # A dollar sign would start a formula.
             label = f"group {name}".replace("$", r"\$")
-            axes.plot(grid_s, slower, color=colour, linewidth=1.1, label=label)
+            axes.plot(grid_s, visible(slower), color=colour, linewidth=1.1, label=label)
     return grid_s, float(np.quantile(pooled, share, method="higher"))
 
 
@@ -102,7 +102,7 @@ def draw_gaps(axes: Axes, itl: pd.DataFrame, share: float) -> tuple[Floats, floa
     if not tokens.sum():
         return draw_nothing(axes)
     slower = 1.0 - np.cumsum(tokens) / tokens.sum()
-    axes.step(gaps_s, slower, where="post", color=BLUE)
+    axes.step(gaps_s, visible(slower), where="post", color=BLUE)
     seen = slower >= SHARE_MIN
     within = min(int((slower > 1.0 - share).sum()), gaps_s.size - 1)
     return gaps_s[seen] if seen.any() else gaps_s, float(gaps_s[within])
@@ -115,6 +115,11 @@ def draw_nothing(axes: Axes) -> tuple[Floats, float]:
 
 def sorted_values(values: pd.Series) -> Floats:
     return np.sort(values.to_numpy(dtype=float))
+
+
+def visible(shares: Floats) -> Floats:
+    """Zero has no place on a logarithmic axis; just below the panel will do."""
+    return np.maximum(shares, SHARE_MIN / 10)
 
 
 def slower_than(grid: Floats, ordered: Floats) -> Floats:

@@ -48,6 +48,10 @@ def read_trace(path: str) -> Trace:
         bad = frame.index[~np.isfinite(frame[column].to_numpy(dtype=float))]
         if len(bad):
             raise TraceError(f"{path}: row {bad[0] + 1}: no {column} ({len(bad)} such rows)")
+        parts = frame.index[frame[column] % 1 != 0]
+        if len(parts) and column != "arrival_s":
+            where = f"{path}: row {parts[0] + 1}"
+            raise TraceError(f"{where}: {column} is no whole number ({len(parts)} such rows)")
     usable = frame[(frame["input_tokens"] >= 1) & (frame["output_tokens"] >= 1)]
     if len(usable) < len(frame):
         bad = frame.index.difference(usable.index)

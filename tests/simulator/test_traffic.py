@@ -641,3 +641,13 @@ def test_windows_of_recorded_traces_keep_rate_and_pairs(name):
     for period in periods[:5]:
         pairs = zip(period.input_tokens.tolist(), period.output_tokens.tolist(), strict=True)
         assert set(pairs) <= recorded
+
+
+def test_a_part_of_a_token_is_no_token(tmp_path):
+    path = tmp_path / "half.csv"
+    path.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2024-01-01 00:00:00,10,5\n2024-01-01 00:00:01,10.5,5\n"
+    )
+    with pytest.raises(TraceError, match="row 2: input_tokens is no whole number"):
+        read_trace(str(path))

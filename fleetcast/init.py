@@ -1,5 +1,6 @@
 """`fleetcast init NAME`: an example scenario to start from."""
 
+import json
 from pathlib import Path
 
 import click
@@ -18,8 +19,6 @@ def example_names() -> list[str]:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
 def command(name: str, out: Path | None) -> None:
     """Write the example NAME and its JSON Schema into the current folder."""
-    import json
-
     from scenarios.schema import SCHEMA_NAME, json_schema
 
     target = out or Path(f"{name}.yaml")

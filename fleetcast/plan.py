@@ -49,12 +49,12 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     from simulator.results import finite, manifest, write_json
 
     assert scenario.sla is not None
-    work = folder / "runs" / identity(scenario, scenario.seed)
+    work = folder / "runs" / identity(scenario)
     (folder / "plan.json").unlink(missing_ok=True)
     with user_errors(), processes(workers) as pool, watching() as line:
         referee_for = RefereeFor(scenario.sla.objectives)
-        run_of = Runs(scenario, scenario.seed, work, pool, workers, referee_for)
-        answer = plan(scenario, scenario.seed, run_of, line.tell_verdict)
+        run_of = Runs(scenario, work, pool, workers, referee_for)
+        answer = plan(scenario, run_of, line.tell_verdict)
     groups = [group.name for group in scenario.traffic]
     tables = write_tables(folder, answer.trials, answer.runs, groups)
     data: dict[str, Any] = finite(as_json(answer))

@@ -1,13 +1,13 @@
 """`fleetcast schema`: the JSON Schema of scenario files, for editors."""
 
+import json
+
 import click
 
 
 @click.command("schema")
 def command() -> None:
     """Print the JSON Schema of scenario files."""
-    import json
-
     from scenarios.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=1))

@@ -49,14 +49,14 @@ def run_replications(
 
     objectives = scenario.sla.objectives if scenario.sla else ()
     size = scenario.fleet.replicas
-    work = folder / "runs" / identity(scenario, scenario.seed)
+    work = folder / "runs" / identity(scenario)
     runs, rows = {}, []
     with user_errors(), processes(workers) as pool, watching() as line:
-        run_of = Runs(scenario, scenario.seed, work, pool, workers)
+        run_of = Runs(scenario, work, pool, workers)
         for index in range(replications):
             runs[index] = run_of(Trial(size, index), last_replication=replications - 1)
             where = {"phase": "simulate", "replicas": size, "replication": index}
-            rows.append(where | figures(runs[index], objectives, scenario.horizon_s))
+            rows.append(where | figures(runs[index], objectives))
             line.tell(f"simulate {size} replicas", index + 1, replications)
     periods = table(rows)
     tables = write_tables(folder, periods, runs, [g.name for g in scenario.traffic])

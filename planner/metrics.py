@@ -18,7 +18,7 @@ PERCENTILES = ("50", "95", "99")
 Figures = dict[str, Any]
 
 
-def figures(run: Run, objectives: Sequence[Objective], horizon_s: float) -> Figures:
+def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
     """One row of replications.parquet. Seconds, shares of one, requests and tokens per second;
     latencies are infinite where too many requests did not complete. Each objective has a column
     named by its text with the figure it is about."""
@@ -36,9 +36,9 @@ def figures(run: Run, objectives: Sequence[Objective], horizon_s: float) -> Figu
     return row | {
         "error_rate": error_rate(run),
         "goodput": goodput(run, objectives),
-        "requests_per_s": len(run) / horizon_s,
-        "output_tokens_per_s": int(run.output_tokens[completed].sum()) / horizon_s,
-        "input_tokens_per_s": int(run.input_tokens[completed].sum()) / horizon_s,
+        "requests_per_s": len(run) / run.horizon_s,
+        "output_tokens_per_s": int(run.output_tokens[completed].sum()) / run.horizon_s,
+        "input_tokens_per_s": int(run.input_tokens[completed].sum()) / run.horizon_s,
         "busy_share": run.busy_share,
         "kv_used_max": float(run.timeline["kv_used"].max()),
         "waiting_max": int(run.timeline["waiting"].max()),

@@ -25,7 +25,6 @@ class Plan:
     """The choice and why: what was tried, what the chosen fleet did, what one fewer would do."""
 
     scenario: Scenario
-    seed: int
     promise: Promise
     bracket: Bracket
     certificate: Certificate
@@ -53,9 +52,7 @@ class Plan:
         return rows[(rows["phase"] == "certify") & (rows["replicas"] == self.shown)]
 
 
-def plan(
-    scenario: Scenario, seed: int, run_of: RunOf, on_trial: Callable[[Trial, bool], None]
-) -> Plan:
+def plan(scenario: Scenario, run_of: RunOf, on_trial: Callable[[Trial, bool], None]) -> Plan:
     """Search, and gather the evidence of the answer.
 
     `run_of` gives the run of a trial (from a pool, a folder, a cache); `on_trial` hears of each
@@ -66,7 +63,7 @@ def plan(
     sla = scenario.sla
     coupled = scenario.fleet.router in COUPLED_ROUTERS
     promise = Promise(sla.probability, sla.confidence, coupled)
-    bounds = bracket(scenario, seed, SCREENING, sla.probability)
+    bounds = bracket(scenario, scenario.seed, SCREENING, sla.probability)
     question_makes_sense(scenario, bounds.load)
     first, last = scenario.plan.replicas
     rows: dict[tuple[int, int], Figures] = {}
@@ -93,7 +90,6 @@ def plan(
         rows[shown, replication] = trial_row(Trial(shown, replication), run, scenario)
     return Plan(
         scenario=scenario,
-        seed=seed,
         promise=promise,
         bracket=bounds,
         certificate=certificate,
@@ -108,7 +104,7 @@ def trial_row(trial: Trial, run: Run, scenario: Scenario) -> Figures:
     assert scenario.sla is not None
     phase = "screen" if trial.replication >= SCREENING else "certify"
     where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
-    return where | figures(run, scenario.sla.objectives, scenario.horizon_s)
+    return where | figures(run, scenario.sla.objectives)
 
 
 def statement(plan: Plan) -> str:
@@ -172,7 +168,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     return {
         "name": scenario.name,
         "scenario_hash": scenario.hash,
-        "seed": plan.seed,
+        "seed": scenario.seed,
         "statement": statement(plan),
         "fleet": {
             "replicas": certificate.replicas,
@@ -203,8 +199,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()},
         "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
         "screened": [
-            {"replicas": tally.replicas, "passed": tally.status != "rejected"}
-            for tally in certificate.screened
+            {"replicas": size, "passed": passed}
+            for size, passed in sorted(certificate.screened.items())
         ],
         "search": {
             "first": scenario.plan.replicas[0],

@@ -79,7 +79,8 @@ class Certificate:
     """Inherited passes that were run after all, before their size was accepted ..."""
     inherited_failed: int = 0
     """... and how many of them failed: larger fleets that broke where a smaller one passed."""
-    screened: tuple[Tally, ...] = ()
+    screened: dict[int, bool] = field(default_factory=dict)
+    """Which sizes passed the rough screening."""
 
     def tally(self, replicas: int) -> Tally | None:
         return next((tally for tally in self.tallies if tally.replicas == replicas), None)
@@ -154,10 +155,6 @@ def answer(
     evidence: Evidence,
     screened: dict[int, bool],
 ) -> Certificate:
-    rough = tuple(
-        Tally(size, 0, 0, "undecided" if passed else "rejected")
-        for size, passed in sorted(screened.items())
-    )
     return Certificate(
         replicas,
         status,
@@ -165,7 +162,7 @@ def answer(
         evidence.tallies(),
         evidence.inherited_run,
         evidence.inherited_failed,
-        rough,
+        screened,
     )
 
 

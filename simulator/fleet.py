@@ -156,8 +156,7 @@ class Replica:
     def step(self) -> Process:
         """One engine step, from the boundary that composes it to the one that ends it."""
         step = self.scheduler.schedule()
-        if step is None:
-            return
+        assert step is not None, "a replica with requests can always start one of them"
         begin_ns = self.env.now
         yield Wake(self.env, max(round(step.duration_s(self.time) * NS_PER_S), 1), BOUNDARY)
         now_ns = self.env.now

@@ -38,13 +38,12 @@ class Runs:
     def __init__(
         self,
         scenario: Scenario,
-        seed: int,
         folder: Path,
         pool: ProcessPoolExecutor | None,
         workers: int = 1,
         referee_for: RefereeFor | None = None,
     ) -> None:
-        self.scenario, self.seed, self.referee_for = scenario, seed, referee_for
+        self.scenario, self.referee_for = scenario, referee_for
         self.folder, self.pool, self.workers = folder, pool, workers
         self.under_way: dict[Trial, Future[None]] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +53,7 @@ class Runs:
         started ahead."""
         if self.pool is None:
             if self.file_of(trial) is None:
-                run_to_file(self.scenario, self.seed, trial, self.folder, self.referee_for)
+                run_to_file(self.scenario, trial, self.folder, self.referee_for)
         else:
             last = trial.replication + self.workers
             if last_replication is not None:
@@ -71,7 +70,7 @@ class Runs:
         assert self.pool is not None
         if trial not in self.under_way and self.file_of(trial) is None:
             self.under_way[trial] = self.pool.submit(
-                run_to_file, self.scenario, self.seed, trial, self.folder, self.referee_for
+                run_to_file, self.scenario, trial, self.folder, self.referee_for
             )
 
     def file_of(self, trial: Trial) -> Path | None:
@@ -89,11 +88,11 @@ def file_name(trial: Trial, stopped_early: bool) -> str:
 
 
 def run_to_file(
-    scenario: Scenario, seed: int, trial: Trial, folder: Path, referee_for: RefereeFor | None
+    scenario: Scenario, trial: Trial, folder: Path, referee_for: RefereeFor | None
 ) -> None:
     fleet = scenario.fleet.model_copy(update={"replicas": trial.replicas})
     referee = None if trial.complete else referee_for
-    run = simulate(scenario, fleet, seed, trial.replication, referee)
+    run = simulate(scenario, fleet, scenario.seed, trial.replication, referee)
     write_run(run, folder / file_name(trial, run.stopped_early))
 
 
@@ -137,6 +136,6 @@ def clear(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-def identity(scenario: Scenario, seed: int) -> str:
-    """Names the work whose runs may be shared: the scenario, the seed, the program's version."""
-    return f"{scenario.hash[:16]}-{seed}-{versions()['source']}"
+def identity(scenario: Scenario) -> str:
+    """Names the work whose runs may be shared: the scenario, its seed within, and the source."""
+    return f"{scenario.hash[:16]}-{versions()['source']}"

@@ -1,8 +1,7 @@
 """Exact sequential tests on a yes/no verdict per period: accept, reject, and an interval.
 
-Looking at a fixed-n interval again and again breaks it: Clopper-Pearson peeked at every 50 runs
-accepted wrongly in 22-32 % of cases at a nominal 5 %. Both tests here may be looked at after
-every run. `p0` is the promised probability that a period keeps the SLA.
+Looking at a fixed-n interval (Clopper-Pearson, Wilson) again and again breaks it: it errs several
+times as often as it says. The tests here may be looked at after every run. `p0` is the promised probability that a period keeps the SLA.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """A figure with its interval. Intervals go across replications, never across the requests of one:
-those share a queue, and an interval inside a run covered 9 % of the time instead of 95 %."""
+those share a queue, so an interval inside a run is far too narrow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,8 @@
 """Exact sequential tests on a yes/no verdict per period: accept, reject, and an interval.
 
 Looking at a fixed-n interval (Clopper-Pearson, Wilson) again and again breaks it: it errs several
-times as often as it says. The tests here may be looked at after every run. `p0` is the promised probability that a period keeps the SLA.
+times as often as it says. The tests here may be looked at after every run. `p0` is the promised
+probability that a period keeps the SLA.
 """
 
 from collections.abc import Iterator

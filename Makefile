@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test check bench docs clean
+.PHONY: plan test check bench fuzz docs clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -17,8 +17,11 @@ check: $(READY)  ## lint, types, import direction, fast tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-bench: $(READY)  ## requests per second of the simulator on this machine
-	$(BIN)/python -m benchmarks.speed
+bench: $(READY)  ## requests per second of the simulator on this machine, beside its slow twin
+	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## the compiled simulator against its slow twin, bit by bit, on thousands of random cases
+	$(BIN)/python -m tests.oracles.fuzz --cases 20000
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
 	$(BIN)/mkdocs build --strict --quiet

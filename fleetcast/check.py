@@ -15,11 +15,12 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from fleetcast.stop_on import user_errors
     from planner.bracket import bracket, question_makes_sense
     from planner.search import SCREENING
-    from simulator.latency import step_time
-    from simulator.simulate import replica_limits
+    from simulator.kernel.step_time import in_python
+    from simulator.simulate import pools
 
     scenario = options.load_scenario(file, overrides, None)
-    limits, time = replica_limits(scenario), step_time(scenario)
+    main = pools(scenario, scenario.fleet)[0]
+    limits, time = main.limits, main.time
     probability = scenario.sla.probability if scenario.sla else 0.95
     with user_errors():
         load = bracket(scenario, scenario.seed, SCREENING, probability).load
@@ -35,5 +36,5 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
         f"  replica  {scenario.model.name} on {scenario.gpus_per_replica} x "
         f"{scenario.replica.gpu.name}: {limits.blocks:,} KV blocks = {pool:,} tokens"
     )
-    lone_s = time.step_s(0, 1, 1, round(load.input_tokens), round(load.input_tokens))
+    lone_s = in_python(time, 0, 1, 1, round(load.input_tokens), round(load.input_tokens))
     click.echo(f"  step     {lone_s * 1e3:.2f} ms for one decode at the mean context")

@@ -40,23 +40,27 @@ def command(
 
 def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
-    from fleetcast.progress import watching
+    from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
+    from planner.metrics import Summary
     from planner.plan import as_json, plan
-    from planner.verdict import RefereeFor
-    from simulator.monte_carlo import Runs, clear, identity, processes
+    from planner.verdict import AllowancesFor
+    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     assert scenario.sla is not None
     work = folder / "runs" / identity(scenario)
     (folder / "plan.json").unlink(missing_ok=True)
+    compile_first()
     with user_errors(), processes(workers) as pool, watching() as line:
-        referee_for = RefereeFor(scenario.sla.objectives)
-        run_of = Runs(scenario, work, pool, workers, referee_for)
-        answer = plan(scenario, run_of, line.tell_verdict)
-    groups = [group.name for group in scenario.traffic]
-    tables = write_tables(folder, answer.trials, answer.runs, groups)
+        objectives = scenario.sla.objectives
+        runs = Runs(scenario, work, pool, workers, Summary(objectives), AllowancesFor(objectives))
+        answer = plan(scenario, runs, line.tell_verdict)
+        shown = answer.shown_rows["replication"].tolist()
+        evidence = ((index, runs.whole(Trial(answer.shown, index))) for index in shown)
+        groups = [group.name for group in scenario.traffic]
+        tables = write_tables(folder, answer.trials, evidence, groups)
     data: dict[str, Any] = finite(as_json(answer))
     write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")

@@ -34,6 +34,15 @@ class Line:
         self.tell(f"{phase} {trial.replicas} replicas: period {number} {verdict}", number, None)
 
 
+def compile_first() -> None:
+    """Before anything is simulated: compile the simulator if this version never was."""
+    from simulator.compiling import compile_kernel, is_compiled
+
+    if not is_compiled():
+        Console(stderr=True).print("compiling the simulator, once per version: half a minute ...")
+        compile_kernel()
+
+
 @contextmanager
 def watching() -> Iterator[Line]:
     """The line, gone again when the work is done."""

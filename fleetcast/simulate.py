@@ -40,26 +40,28 @@ def run_replications(
     scenario: Scenario, folder: Path, workers: int, replications: int
 ) -> dict[str, Any]:
     """Run, then write tables and manifest; returns the summary that is printed."""
-    from fleetcast.progress import watching
+    from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
-    from planner.metrics import estimates, figures, table
+    from planner.metrics import Summary, estimates, table
     from simulator.monte_carlo import Runs, Trial, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     objectives = scenario.sla.objectives if scenario.sla else ()
     size = scenario.fleet.replicas
     work = folder / "runs" / identity(scenario)
-    runs, rows = {}, []
+    rows = []
+    compile_first()
     with user_errors(), processes(workers) as pool, watching() as line:
-        run_of = Runs(scenario, work, pool, workers)
+        runs = Runs(scenario, work, pool, workers, Summary(objectives))
         for index in range(replications):
-            runs[index] = run_of(Trial(size, index), last_replication=replications - 1)
+            figures = runs(Trial(size, index), last_replication=replications - 1)
             where = {"phase": "simulate", "replicas": size, "replication": index}
-            rows.append(where | figures(runs[index], objectives))
+            rows.append(where | figures)
             line.tell(f"simulate {size} replicas", index + 1, replications)
-    periods = table(rows)
-    tables = write_tables(folder, periods, runs, [g.name for g in scenario.traffic])
+        periods = table(rows)
+        evidence = ((index, runs.whole(Trial(size, index))) for index in range(replications))
+        tables = write_tables(folder, periods, evidence, [g.name for g in scenario.traffic])
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, "simulate", contents), folder / "manifest.json")
     clear(work)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from fleetcast.exits import Stop
 from planner.bracket import Unanswerable
+from simulator.rules import RuleError
 from simulator.traffic import TraceError
 
 
@@ -12,5 +13,5 @@ from simulator.traffic import TraceError
 def user_errors() -> Iterator[None]:
     try:
         yield
-    except (TraceError, Unanswerable) as error:
+    except (RuleError, TraceError, Unanswerable) as error:
         raise Stop(str(error)) from error

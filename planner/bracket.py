@@ -14,10 +14,10 @@ from scipy import stats
 
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
-from simulator.batching import Limits
-from simulator.latency import StepTime, step_time
+from simulator.data_plane import Limits, can_ever_serve
+from simulator.kernel.step_time import StepTime
 from simulator.outages import unavailability
-from simulator.simulate import replica_limits
+from simulator.simulate import pools
 from simulator.traffic import NS_PER_S, Workload, draw_between
 
 SAMPLES = 12
@@ -31,6 +31,8 @@ class Load:
     peak_rate_per_s: float
     input_tokens: float
     output_tokens: float
+    computed_tokens: float
+    """Prompt tokens that a prefix cache without limits would leave to compute."""
     impossible_share: float
     """Share of requests that fit neither the context nor the KV pool of any replica."""
     work_s: float
@@ -50,14 +52,20 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
     """Bounds from a few drawn periods, numbered from `first_replication`."""
     replications = range(first_replication, first_replication + SAMPLES)
     periods = [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
-    limits, time = replica_limits(scenario), step_time(scenario)
-    load = measure_load(periods, scenario.horizon_s, time, limits, probability)
+    main, *others = pools(scenario, scenario.fleet)
+    limits, time = main.limits, main.time
+    load = measure_load(
+        periods, scenario.horizon_s, time, limits, probability, [o.limits for o in others]
+    )
     objectives = scenario.sla.objectives if scenario.sla else ()
     low = max(1, ceil(stability_bound(load, time, limits)))
     serving = next(
         (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
     )
-    return Bracket(low, serving + spares(scenario, serving, probability), load)
+    # Other pools are taken for replicas like these: good enough for a first guess.
+    helping = sum(pool.replicas for pool in others)
+    size = serving + spares(scenario, serving, probability)
+    return Bracket(max(low - helping, 1), max(size - helping, 1), load)
 
 
 def measure_load(
@@ -66,9 +74,11 @@ def measure_load(
     time: StepTime,
     limits: Limits,
     probability: float,
+    other_limits: Sequence[Limits] = (),
 ) -> Load:
-    inputs = np.concatenate([period.input_tokens for period in periods])
-    outputs = np.concatenate([period.output_tokens for period in periods])
+    inputs = np.concatenate([period.input_tokens for period in periods]).astype(np.int64)
+    outputs = np.concatenate([period.output_tokens for period in periods]).astype(np.int64)
+    seen = np.concatenate([tokens_seen_before(period, limits) for period in periods])
     busiest = []
     for period in periods:
         fifths = np.histogram(period.arrival_ns, bins=5, range=(0, horizon_s * NS_PER_S))[0]
@@ -78,35 +88,57 @@ def measure_load(
         peak_rate_per_s=float(np.quantile(busiest, probability)),
         input_tokens=float(inputs.mean()) if inputs.size else 0.0,
         output_tokens=float(outputs.mean()) if outputs.size else 0.0,
-        impossible_share=impossible_share(inputs, outputs, limits),
-        work_s=float(marginal_work_s(inputs, outputs, time, limits).mean()) if inputs.size else 0.0,
+        computed_tokens=float((inputs - seen).mean()) if inputs.size else 0.0,
+        impossible_share=impossible_share(inputs, outputs, [limits, *other_limits]),
+        work_s=(
+            float(marginal_work_s(inputs, seen, outputs, time, limits).mean())
+            if inputs.size
+            else 0.0
+        ),
     )
 
 
+def tokens_seen_before(period: Workload, limits: Limits) -> np.ndarray:
+    """Per request: leading prompt tokens that an earlier request of the period had too.
+
+    All zero without prefix caching. int64, at most the prompt less one token."""
+    chains = period.chains
+    if chains is None or not limits.prefix_caching:
+        return np.zeros(len(period), dtype=np.int64)
+    again = np.ones(chains.keys.size, dtype=np.bool_)
+    again[np.unique(chains.keys, return_index=True)[1]] = False
+    seen = np.zeros(len(period), dtype=np.int64)
+    row = np.repeat(np.arange(len(period)), np.diff(chains.first))
+    np.maximum.at(seen, row[again], chains.ends[again])
+    return np.minimum(seen, period.input_tokens - 1)
+
+
 def marginal_work_s(
-    inputs: np.ndarray, outputs: np.ndarray, time: StepTime, limits: Limits
+    inputs: np.ndarray, cached: np.ndarray, outputs: np.ndarray, time: StepTime, limits: Limits
 ) -> np.ndarray:
-    """Seconds each request adds at least: its tokens, context reads and attention, and its part of
-    reading the experts in the fullest possible step."""
+    """Seconds each request adds at least: the tokens that are not `cached`, context reads and
+    attention, and its part of reading the experts in the fullest possible step."""
+    computed = inputs - cached
     decodes = outputs - 1
     contexts = decodes * inputs + outputs * decodes / 2
-    prefill_pairs = inputs * (inputs + 1) / 2
+    prefill_pairs = computed * cached + computed * (computed + 1) / 2
     budget = limits.max_num_batched_tokens
     experts_token_s = time.experts_s * (1.0 - time.expert_miss**budget) / budget
     return np.asarray(
-        inputs * time.prefill_token_s
+        computed * time.prefill_token_s
         + decodes * time.decode_token_s
         + outputs * time.sequence_s
         + contexts * time.kv_token_s
         + (prefill_pairs + contexts) * time.attention_pair_s
-        + (inputs + decodes) * experts_token_s
+        + (computed + decodes) * experts_token_s
     )
 
 
-def impossible_share(inputs: np.ndarray, outputs: np.ndarray, limits: Limits) -> float:
-    rows = zip(inputs.tolist(), outputs.tolist(), strict=True)
-    possible = [limits.can_ever_serve(prompt, output) for prompt, output in rows]
-    return 1.0 - float(np.mean(possible)) if possible else 0.0
+def impossible_share(
+    inputs: np.ndarray, outputs: np.ndarray, pools_limits: Sequence[Limits]
+) -> float:
+    possible = [can_ever_serve(limits, inputs, outputs) for limits in pools_limits]
+    return 1.0 - float(np.logical_or.reduce(possible).mean()) if inputs.size else 0.0
 
 
 class Unanswerable(ValueError):
@@ -141,7 +173,7 @@ def stability_bound(load: Load, time: StepTime, limits: Limits) -> float:
     """Replicas below which work, seats or KV blocks run out at the mean rate, however batched."""
     shared_s = time.fixed_s * load.output_tokens / limits.max_num_seqs
     residence_s = load.output_tokens * time.fixed_s
-    tokens_held = load.input_tokens + load.output_tokens / 2
+    tokens_held = load.computed_tokens + load.output_tokens / 2
     pool_tokens = limits.blocks * limits.block_tokens
     return load.rate_per_s * max(load.work_s + shared_s, residence_s * tokens_held / pool_tokens)
 
@@ -156,10 +188,10 @@ def keeps_up(
         return False
     step_s = time.fixed_s / (1.0 - busy)
     running = rate_per_s * load.output_tokens * step_s
-    held = running * (load.input_tokens + load.output_tokens / 2)
+    held = running * (load.computed_tokens + load.output_tokens / 2)
     if running > limits.max_num_seqs or held > limits.blocks * limits.block_tokens:
         return False
-    ttft_s = 1.5 * step_s + load.input_tokens * time.prefill_token_s
+    ttft_s = 1.5 * step_s + load.computed_tokens * time.prefill_token_s
     expected_s = {
         "ttft": ttft_s,
         "tpot": step_s,

@@ -1,10 +1,10 @@
 """What a fleet costs: by the hour, by the month, and by what it really served."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
+
 from scenarios.model import Scenario
-from simulator.run import Run
 
 HOURS_PER_MONTH = 720.0
 """Thirty days."""
@@ -14,6 +14,7 @@ class Cost(NamedTuple):
     """USD. Spares, idle and failed time are inside: the fleet is paid whether it serves or not."""
 
     usd_per_gpu_hour: float
+    """Of the main pool's GPU."""
     usd_per_hour: float
     usd_per_month: float
     usd_per_million_tokens: float
@@ -21,17 +22,22 @@ class Cost(NamedTuple):
     usd_per_million_output_tokens: float
 
 
-def fleet_cost(scenario: Scenario, replicas: int, runs: Sequence[Run]) -> Cost:
-    """The cost of `replicas` that served `runs`; the scenario names the price of its GPU."""
+def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost:
+    """The cost of a main pool of `replicas`, and all other pools, that served `periods` (figures,
+    one row each)."""
     assert scenario.price is not None, "the caller asks for scenarios with a price"
-    usd_per_gpu_hour = scenario.price[scenario.replica.gpu.name]
-    usd_per_hour = usd_per_gpu_hour * replicas * scenario.gpus_per_replica
-    hours = scenario.horizon_s / 3600.0 * len(runs)
-    output = sum(int(run.output_tokens[run.completed].sum()) for run in runs)
-    served = output + sum(int(run.input_tokens[run.completed].sum()) for run in runs)
+    pools = [(replicas, scenario.replica)]
+    pools += [(pool.replicas, pool.replica) for pool in scenario.fleet.others]
+    usd_per_hour = sum(
+        scenario.price[replica.gpu.name] * count * replica.tensor_parallel
+        for count, replica in pools
+    )
+    hours = scenario.horizon_s / 3600.0 * len(periods)
+    output = float(periods["output_tokens_per_s"].sum()) * scenario.horizon_s
+    served = output + float(periods["input_tokens_per_s"].sum()) * scenario.horizon_s
     spent_usd = usd_per_hour * hours
     return Cost(
-        usd_per_gpu_hour=usd_per_gpu_hour,
+        usd_per_gpu_hour=scenario.price[scenario.replica.gpu.name],
         usd_per_hour=usd_per_hour,
         usd_per_month=usd_per_hour * HOURS_PER_MONTH,
         usd_per_million_tokens=spent_usd / served * 1e6 if served else float("inf"),

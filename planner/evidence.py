@@ -1,28 +1,32 @@
 """The tables a plan or a simulation leaves behind: what anyone needs to check it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from simulator.histogram import middle_ns
-from simulator.results import write_frame, write_requests
+from simulator.histogram import BINS, middle_ns
+from simulator.results import requests_table, write_frame, write_parquet
 from simulator.run import Run
 
 
 def write_tables(
-    folder: Path, rows: pd.DataFrame, runs: Mapping[int, Run], groups: list[str]
+    folder: Path, rows: pd.DataFrame, runs: Iterable[tuple[int, Run]], groups: list[str]
 ) -> list[str]:
     """Write requests, replications, timeline and itl; returns the file names.
 
-    `runs` are those of one fleet, by replication."""
+    `runs` are those of one fleet, with their replications; they are gone through once."""
+    requests, timelines, gaps = [], [], np.zeros(BINS, dtype=np.int64)
+    for replication, run in runs:
+        requests.append(requests_table(replication, run, groups))
+        timelines.append(run.timeline.assign(replication=np.int32(replication)))
+        gaps += run.itl_histogram
     write_frame(rows, folder / "replications.parquet")
-    write_requests(runs.items(), groups, folder / "requests.parquet")
-    frames = [run.timeline.assign(replication=np.int32(index)) for index, run in runs.items()]
-    write_frame(pd.concat(frames, ignore_index=True), folder / "timeline.parquet")
-    counts = np.sum([run.itl_histogram for run in runs.values()], axis=0)
-    filled = np.flatnonzero(counts)
+    write_parquet(pa.concat_tables(requests), folder / "requests.parquet")
+    write_frame(pd.concat(timelines, ignore_index=True), folder / "timeline.parquet")
+    filled = np.flatnonzero(gaps)
     gaps_s = [middle_ns(int(index)) / 1e9 for index in filled]
-    write_frame(pd.DataFrame({"itl_s": gaps_s, "tokens": counts[filled]}), folder / "itl.parquet")
+    write_frame(pd.DataFrame({"itl_s": gaps_s, "tokens": gaps[filled]}), folder / "itl.parquet")
     return ["requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"]

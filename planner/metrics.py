@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planner.verdict import error_rate, goodput, judge, measure
@@ -45,9 +46,30 @@ def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
         "replicas_up_min": int(run.timeline["replicas_up"].min()),
         "preemptions": int(run.preemptions.sum()),
         "retries": int(run.retries.sum()),
+        "prefix_hit_share": prefix_hit_share(run),
+        "prefill_tokens_per_s": run.prefill_tokens / run.horizon_s,
         "steps": run.steps,
         **{check.objective.text: check.value for check in verdict.checks},
     }
+
+
+class Summary:
+    """`figures` for given objectives. (A class, since it travels to worker processes.)"""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
+
+    def __call__(self, run: Run) -> Figures:
+        return figures(run, self.objectives)
+
+
+def prefix_hit_share(run: Run) -> float:
+    """Share of the prompt tokens of completed requests that the prefix cache held already. (After a
+    preemption that includes generated tokens, which are then part of the prompt.)"""
+    completed = run.completed
+    asked = int(run.input_tokens[completed].sum())
+    cached = np.minimum(run.cached_tokens, run.input_tokens)[completed]
+    return int(cached.sum()) / asked if asked else 0.0
 
 
 def latency_s(run: Run, metric: str, percentile: str) -> float:
@@ -60,7 +82,8 @@ def latency_s(run: Run, metric: str, percentile: str) -> float:
 ESTIMATED = (
     *(f"{metric}_s_p{percentile}" for metric in LATENCY_METRICS for percentile in PERCENTILES),
     "error_rate", "goodput", "requests_per_s", "output_tokens_per_s", "input_tokens_per_s",
-    "busy_share", "kv_used_max", "waiting_max", "preemptions", "retries",
+    "busy_share", "kv_used_max", "waiting_max", "preemptions", "retries", "prefix_hit_share",
+    "prefill_tokens_per_s",
 )  # fmt: skip
 
 

@@ -8,16 +8,15 @@ import pandas as pd
 
 from planner.bracket import Bracket, bracket, question_makes_sense
 from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost
-from planner.metrics import Figures, estimates, figures, table
+from planner.metrics import Figures, estimates, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
 from planner.sequential import confidence_sequence
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.estimates import Estimate, median_estimate
 from simulator.monte_carlo import Trial
-from simulator.run import Run
 
-RunOf = Callable[[Trial], Run]
+FiguresOf = Callable[[Trial], Figures]
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ class Plan:
     fleet are of whole runs; others may have stopped early."""
     shown: int
     """The fleet the figures are about: the certified one, or the largest one certification ran."""
-    runs: dict[int, Run]
-    """Its certification runs, whole, by replication."""
     cost: Cost
 
     @property
@@ -52,11 +49,13 @@ class Plan:
         return rows[(rows["phase"] == "certify") & (rows["replicas"] == self.shown)]
 
 
-def plan(scenario: Scenario, run_of: RunOf, on_trial: Callable[[Trial, bool], None]) -> Plan:
+def plan(
+    scenario: Scenario, figures_of: FiguresOf, on_trial: Callable[[Trial, bool], None]
+) -> Plan:
     """Search, and gather the evidence of the answer.
 
-    `run_of` gives the run of a trial (from a pool, a folder, a cache); `on_trial` hears of each
-    verdict as it falls. The scenario must have sla, plan and price.
+    `figures_of` gives the figures of a trial (from a pool, a folder, a cache); `on_trial` hears of
+    each verdict as it falls. The scenario must have sla, plan and price.
     Raises Unanswerable, TraceError.
     """
     assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
@@ -69,7 +68,7 @@ def plan(scenario: Scenario, run_of: RunOf, on_trial: Callable[[Trial, bool], No
     rows: dict[tuple[int, int], Figures] = {}
 
     def verdict_on(trial: Trial) -> bool:
-        row = trial_row(trial, run_of(trial), scenario)
+        row = trial_row(trial, figures_of(trial))
         rows[trial.replicas, trial.replication] = row
         kept = bool(row["kept"])
         on_trial(trial, kept)
@@ -85,9 +84,10 @@ def plan(scenario: Scenario, run_of: RunOf, on_trial: Callable[[Trial, bool], No
 
     shown = certificate.replicas or max(tally.replicas for tally in certificate.tallies)
     own = sorted(r for size, r in rows if size == shown and r < SCREENING)
-    runs = {replication: run_of(Trial(shown, replication)) for replication in own}
-    for replication, run in runs.items():
-        rows[shown, replication] = trial_row(Trial(shown, replication), run, scenario)
+    for replication in own:
+        trial = Trial(shown, replication)
+        rows[shown, replication] = trial_row(trial, figures_of(trial))
+    served = table(rows[shown, replication] for replication in own)
     return Plan(
         scenario=scenario,
         promise=promise,
@@ -95,16 +95,14 @@ def plan(scenario: Scenario, run_of: RunOf, on_trial: Callable[[Trial, bool], No
         certificate=certificate,
         trials=table(rows.values()),
         shown=shown,
-        runs=runs,
-        cost=fleet_cost(scenario, shown, list(runs.values())),
+        cost=fleet_cost(scenario, shown, served),
     )
 
 
-def trial_row(trial: Trial, run: Run, scenario: Scenario) -> Figures:
-    assert scenario.sla is not None
+def trial_row(trial: Trial, figures: Figures) -> Figures:
     phase = "screen" if trial.replication >= SCREENING else "certify"
     where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
-    return where | figures(run, scenario.sla.objectives)
+    return where | figures
 
 
 def statement(plan: Plan) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scenarios.objectives import Objective, allowed_violations
 from simulator import histogram
+from simulator.data_plane import Allowance
 from simulator.run import Run
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 def judge(run: Run, objectives: Sequence[Objective]) -> Verdict:
-    """The verdict on one run. A run that a referee stopped is broken, whatever its checks show."""
+    """The verdict on one run. A run that stopped early is broken, whatever its checks show."""
     values = [measure(run, objective, objectives) for objective in objectives]
     checks = tuple(
         Check(objective, value, keeps(value, objective))
@@ -105,24 +106,26 @@ def availability(run: Run, objectives: Sequence[Objective]) -> float:
     return float(np.mean(good))
 
 
-class Referee:
-    """Stops a period as soon as its violations exceed what the SLA allows: exact, and on failing
-    periods most of the work is saved. Knows N beforehand, since all demand is drawn before."""
+class AllowancesFor:
+    """What a period of N requests may miss. The simulator stops a period as soon as it misses more:
+    exact, and on failing periods most of the work is saved. N is known beforehand, since all
+    demand is drawn before. (A class, since it travels to worker processes.)"""
 
-    def __init__(self, objectives: Sequence[Objective], requests: int) -> None:
-        self.limits = [(o.metric, o.limit) for o in objectives if o.share is not None]
-        self.left = [allowed_violations(requests, o.share) for o in objectives if o.share]
-        limits = [o.limit for o in objectives if o.metric == "error_rate"]
-        self.errors_left = min((allowed_errors(requests, limit) for limit in limits), default=None)
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
 
-    def __call__(self, ttft_s: float, tpot_s: float, e2e_s: float) -> bool:
-        """Hear of one ended request; True when the period is certainly broken."""
-        measured = {"ttft": ttft_s, "tpot": tpot_s, "e2e": e2e_s, "itl": 0.0}
-        for index, (metric, limit) in enumerate(self.limits):
-            self.left[index] -= measured[metric] > limit
-        if self.errors_left is not None and e2e_s == np.inf:
-            self.errors_left -= 1
-        return min(self.left, default=0) < 0 or (self.errors_left or 0) < 0
+    def __call__(self, requests: int) -> list[Allowance]:
+        allowances = [
+            Allowance(o.metric, o.limit, allowed_violations(requests, o.share))
+            for o in self.objectives
+            if o.share is not None and o.metric in ("ttft", "tpot", "e2e")
+        ]
+        errors = [
+            Allowance("error", 0.0, allowed_errors(requests, o.limit))
+            for o in self.objectives
+            if o.metric == "error_rate"
+        ]
+        return allowances + errors
 
 
 def allowed_errors(requests: int, limit: float) -> int:
@@ -135,13 +138,3 @@ def allowed_errors(requests: int, limit: float) -> int:
     while errors / max(requests, 1) > limit:
         errors -= 1
     return errors
-
-
-class RefereeFor:
-    """Makes the referee of a period with N requests; travels to worker processes."""
-
-    def __init__(self, objectives: Sequence[Objective]) -> None:
-        self.objectives = tuple(objectives)
-
-    def __call__(self, requests: int) -> Referee:
-        return Referee(self.objectives, requests)

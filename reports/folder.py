@@ -16,7 +16,7 @@ Data = dict[str, Any]
 COLUMNS = {
     "requests": (
         "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
-        "finish_s", "replica", "preemptions", "retries", "outcome",
+        "finish_s", "replica", "preemptions", "retries", "outcome", "cached_tokens",
     ),
     "replications": ("phase", "replicas", "replication"),
     "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
@@ -58,7 +58,9 @@ def as_run(requests: pd.DataFrame) -> Run:
     planner. What other tables hold (decode gaps, timeline, steps) is left empty."""
     outcome = pd.Categorical(requests["outcome"].astype(object), categories=list(OUTCOMES)).codes
     names = ("arrival_s", "first_token_s", "finish_s")
-    counts = ("input_tokens", "output_tokens", "replica", "preemptions", "retries")
+    counts = (
+        "input_tokens", "output_tokens", "replica", "preemptions", "retries", "cached_tokens",
+    )  # fmt: skip
     return Run(
         **{name: requests[name].to_numpy(dtype=np.float64) for name in names},
         **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
@@ -68,6 +70,7 @@ def as_run(requests: pd.DataFrame) -> Run:
         itl_histogram=np.zeros(0, dtype=np.int64),
         timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
         steps=0,
+        prefill_tokens=0,
         busy_share=0.0,
         stopped_early=False,
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import PurePath
 from typing import Any
 
 from planner.plan import duration
@@ -17,26 +18,78 @@ LISTED_MAX = 8
 
 def parts(scenario: Data) -> list[tuple[str, Facts]]:
     """(title, facts) per part of a scenario, as as_yaml_data gives it, in reading order."""
-    replica, engine = scenario["replica"], scenario["replica"]["engine"]
-    settings = {key: value for key, value in engine.items() if key != "name"}
-    server = {key: replica[key] for key in replica if key not in ("gpu", "engine")}
+    replica = scenario["replica"]
+    pools = scenario["fleet"].get("others", [])
+    replicas = [replica, *(pool["replica"] for pool in pools)]
+    gpus = {used["gpu"]["name"]: used["gpu"] for used in replicas}
+    engines = {used["engine"]["name"]["name"]: used["engine"]["name"] for used in replicas}
     period: Data = {key: scenario[key] for key in ("horizon", "preroll", "drain")}
     described: list[tuple[str, Data | None]] = [
-        *((f"Traffic: {group['name']}", without_name(group)) for group in scenario["traffic"]),
+        *((f"Traffic: {group['name']}", traffic(group)) for group in scenario["traffic"]),
         ("Period", period),
         ("Clients", scenario.get("clients")),
-        (f"Replica: {engine['name']['name']}", server | settings),
+        (f"Replica: {replica['engine']['name']['name']}", server(replica)),
         (f"Model: {scenario['model']['name']}", without_name(scenario["model"])),
-        (f"GPU: {replica['gpu']['name']}", without_name(replica["gpu"])),
-        (f"Engine: {engine['name']['name']}", without_name(engine["name"])),
+        *((f"GPU: {name}", without_name(gpu)) for name, gpu in gpus.items()),
+        *((f"Engine: {name}", without_name(engine)) for name, engine in engines.items()),
         ("Step time, as given", scenario.get("latency")),
-        ("Router", {"router": scenario["fleet"].get("router")}),
+        *((f"Pool: {pool['name']}", other_pool(pool)) for pool in pools),
+        ("Router", router(scenario["fleet"])),
+        ("Autoscaling", scenario["fleet"].get("autoscaling")),
         ("Failures", (scenario.get("failures") or {}).get("replica", {"failures": "none"})),
         ("SLA", scenario.get("sla")),
         ("Search", scenario.get("plan")),
         ("Price per GPU-hour", scenario.get("price")),
     ]
     return [(title, facts(part)) for title, part in described if part]
+
+
+def traffic(group: Data) -> Data:
+    shared = [prefix_text(prefix) for prefix in group.get("prefixes", [])]
+    return without_name(group) | {"prefixes": shared}
+
+
+def prefix_text(prefix: Data) -> str:
+    """What prompts begin with, in words.
+
+    >>> prefix_text({"tokens": 800, "variants": 1, "zipf": 0.0})
+    '800 tokens, the same in all'
+    >>> prefix_text({"tokens": 3000, "variants": 40, "zipf": 1.1})
+    '3,000 tokens, one of 40 (Zipf 1.1)'
+    """
+    if prefix["variants"] == 1:
+        return f"{prefix['tokens']:,} tokens, the same in all"
+    popularity = f"Zipf {prefix['zipf']:g}" if prefix["zipf"] else "equally likely"
+    return f"{prefix['tokens']:,} tokens, one of {prefix['variants']:,} ({popularity})"
+
+
+def server(replica: Data) -> Data:
+    """A replica's settings without the facts of its GPU and engine."""
+    own = {key: value for key, value in replica.items() if key not in ("gpu", "engine")}
+    return own | without_name(replica["engine"])
+
+
+def other_pool(pool: Data) -> Data:
+    replica = pool["replica"]
+    named = {"GPU": replica["gpu"]["name"], "engine": replica["engine"]["name"]["name"]}
+    return (
+        {"replicas": pool["replicas"]}
+        | named
+        | server(replica)
+        | {"step time, as given": pool.get("latency")}
+    )
+
+
+def router(fleet: Data) -> Data:
+    rules = {key: rule_text(fleet.get(key)) for key in ("router", "admission")}
+    return rules | {"most waiting per replica": fleet.get("queue_limit")}
+
+
+def rule_text(rule: Any) -> Any:
+    """A router by name, or a function of the user's own in words."""
+    if not isinstance(rule, dict):
+        return rule
+    return f"own function {rule['function']} of {PurePath(rule['path']).name}"
 
 
 def without_name(part: Data) -> Data:

@@ -30,7 +30,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 FILES = {
     "plan.json": "the answer as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "every request of the fleet's certification periods",
+    "requests.parquet": "the requests of the fleet's certification periods, of the first ones when they are many",
     "replications.parquet": "every simulated period of every size, with its figures",
     "timeline.parquet": "queue, batch, KV cache and replicas over time",
     "itl.parquet": "histogram of the gaps between tokens",
@@ -45,6 +45,8 @@ COUNTS = {
     "busy_share": "Busy share: time that a replica spends computing",
     "kv_used_max": "KV cache in use, peak of the period",
     "waiting_max": "Requests waiting, peak of the period",
+    "prefix_hit_share": "Prefix cache: share of prompt tokens found there",
+    "prefill_tokens_per_s": "Prompt tokens computed per second",
     "preemptions": "Preemptions per period",
     "retries": "Retries per period",
 }
@@ -138,6 +140,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         yaml=inputs.yaml_text(scenario),
         worst=worst_period(values, objectives),
         requests=len(results.requests),
+        request_periods=results.requests["replication"].nunique(),
         outages=periods_with_outage(results),
         drawings=drawings,
         files=[

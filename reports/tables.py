@@ -7,7 +7,7 @@ from scenarios.objectives import LATENCIES
 Data = dict[str, Any]
 
 NUMBERS = (
-    "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "waiting_max", "preemptions",
+    "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "prefill_tokens_per_s", "waiting_max", "preemptions",
     "retries",
 )  # fmt: skip
 """Metrics that are neither times nor shares."""

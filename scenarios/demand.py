@@ -14,6 +14,10 @@ from scenarios.units import PerSecond, Seconds, Whole
 Tokens = Annotated[Whole, Field(ge=1)]
 PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
+VARIANTS_MAX = 1_000_000
+CHAINS_MAX = 10**12
+"""Different prefixes of one group: far above any number of requests, and numbers fit 64 bits."""
+
 P95 = NormalDist().inv_cdf(0.95)
 
 
@@ -71,7 +75,9 @@ class Table(Part):
 
 
 class FromTrace(Part):
-    """The lengths of the trace's own rows; needs `arrivals: {kind: trace, ...}`."""
+    """The lengths of the trace's own rows; needs `arrivals: {kind: trace, ...}`. For input, prompts
+    also share what the file's `hash_ids` say, if it has them: within one window, since windows are
+    independent drawings."""
 
     kind: Literal["trace"]
 
@@ -163,13 +169,42 @@ Arrivals = Annotated[
 ]
 
 
+# --- what prompts share ------------------------------------------------------------------------
+
+
+class Prefix(Part):
+    """Tokens that prompts of a group have in common: a system prompt, a tool list, a document."""
+
+    tokens: Tokens
+    variants: Annotated[Whole, Field(ge=1, le=VARIANTS_MAX)] = 1
+    """How many different ones there are; each request draws one."""
+    zipf: Annotated[StrictFloat, Field(ge=0, le=20)] = 0.0
+    """Popularity: the k-th variant is drawn with weight 1/k^zipf; 0 is uniform."""
+
+
 class Traffic(Part):
     """One group of requests."""
 
     name: Annotated[str, Field(min_length=1)]
     arrivals: Arrivals
     input_tokens: Lengths
+    """Tokens of the prompt behind its `prefixes`."""
     output_tokens: Lengths
+    priority: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    """Lower is served first, under the engine's `scheduling_policy: priority`."""
+    prefixes: tuple[Prefix, ...] = ()
+    """What the prompts of this group share, outermost first. These tokens stand in front of
+    `input_tokens`: the prompt is longer by them. A variant after another parent is other tokens."""
+
+    @model_validator(mode="after")
+    def prefixes_can_be_counted(self) -> Self:
+        if math.prod(prefix.variants for prefix in self.prefixes) > CHAINS_MAX:
+            raise PydanticCustomError(
+                "quantity",
+                "too many different prefixes",
+                {"allowed": f"variants whose product is at most {CHAINS_MAX:,}"},
+            )
+        return self
 
     @model_validator(mode="after")
     def trace_lengths_need_a_trace(self) -> Self:

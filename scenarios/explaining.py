@@ -109,10 +109,13 @@ def plain_type(annotation: Any) -> Any:
 
 
 def tagged(annotation: Any, tag: str | int) -> Any:
-    """The member of a `kind` union that `tag` names."""
+    """The member of a union that `tag` names, by its `kind` or by its own name."""
     for option in typing.get_args(plain_type(annotation)):
-        kind = getattr(plain_type(option), "model_fields", {}).get("kind")
+        fields = getattr(plain_type(option), "model_fields", {})
+        kind = fields.get("kind")
         if kind is not None and tag in typing.get_args(kind.annotation):
+            return option
+        if fields and plain_type(option).__name__ == tag:
             return option
     return None
 

@@ -2,6 +2,8 @@
 
 import typing
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.error import YAMLError
 
 from scenarios.catalogue import Catalogue, load_catalogue
+from scenarios.catalogue.facts import Model
 from scenarios.document import Document, KeyPath, dotted, override, read_document
-from scenarios.explaining import fault_of, line_to_add, shown
+from scenarios.explaining import child, fault_of, line_to_add, shown
 from scenarios.faults import Fault, ScenarioError
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 from scenarios.model import Replica, Scenario
@@ -40,6 +43,7 @@ def load(
         ]
     document.faults += memory_faults(document, context)
     document.faults += missing_parts(document, needs)
+    document.faults += unsearchable(document, needs)
     document.faults += unpriced_gpu(document, context)
     if document.faults or scenario is None:
         raise ScenarioError(str(path), sorted(set(document.faults), key=place_in_file))
@@ -97,28 +101,37 @@ def part_of(document: Document, key: str, context: dict[str, Any]) -> Any:
         return None
 
 
+def replicas_of(document: Document, context: dict[str, Any]) -> Iterator[tuple[KeyPath, Replica]]:
+    """Each replica of the file that has no fault of its own, with its key."""
+    others = child(child(document.data, "fleet"), "others")
+    pools = others if isinstance(others, list) else []
+    keys: list[KeyPath] = [("fleet", "others", index) for index in range(len(pools))]
+    for key in [(), *keys]:
+        described = reduce(child, (*key, "replica"), document.data)
+        with suppress(ValidationError):
+            yield (*key, "replica"), Replica.model_validate(described, context=context)
+
+
 def memory_faults(document: Document, context: dict[str, Any]) -> Iterator[Fault]:
     """A model that leaves no room for one KV block is a fault of the scenario."""
-    model, replica = part_of(document, "model", context), part_of(document, "replica", context)
-    if model is None or not isinstance(replica, Replica):
-        return
-    engine = replica.engine
-    place = document.place(("replica",))
+    model = part_of(document, "model", context)
+    if model is not None:
+        for at, replica in replicas_of(document, context):
+            yield from faults_of_memory(document, at, model, replica)
+
+
+def faults_of_memory(
+    document: Document, at: KeyPath, model: Model, replica: Replica
+) -> Iterator[Fault]:
+    engine, split = replica.engine, (*at, "tensor_parallel")
+    got = f"got {replica.tensor_parallel}"
     if model.heads % replica.tensor_parallel:
-        yield Fault(
-            document.place(("replica", "tensor_parallel")),
-            "replica.tensor_parallel",
-            f"got {replica.tensor_parallel}",
-            f"a divisor of the {model.heads} attention heads of {model.name}",
-        )
+        allowed = f"a divisor of the {model.heads} attention heads of {model.name}"
+        yield Fault(document.place(split), dotted(split), got, allowed)
         return
     if replica.tensor_parallel > replica.gpu.gpus_per_node:
-        yield Fault(
-            document.place(("replica", "tensor_parallel")),
-            "replica.tensor_parallel",
-            f"got {replica.tensor_parallel}",
-            f"up to {replica.gpu.gpus_per_node}, the {replica.gpu.name} that one node joins",
-        )
+        allowed = f"up to {replica.gpu.gpus_per_node}, the {replica.gpu.name} that one node joins"
+        yield Fault(document.place(split), dotted(split), got, allowed)
         return
     facts = (model, replica.gpu, engine.facts, replica.precision)
     missing = missing_bytes(*facts, replica.tensor_parallel, engine.gpu_memory_utilization)
@@ -130,8 +143,8 @@ def memory_faults(document: Document, context: dict[str, Any]) -> Iterator[Fault
             else "no tensor_parallel within one node fits"
         )
         yield Fault(
-            place,
-            "replica",
+            document.place(at),
+            dotted(at),
             f"{model.name} in {replica.precision} on {replica.tensor_parallel} x "
             f"{replica.gpu.name} is short of {missing:,.0f} bytes per GPU",
             allowed,
@@ -145,10 +158,22 @@ def missing_parts(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]
             yield Fault(place, key, "missing", line_to_add(Scenario, key))
 
 
+def unsearchable(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]:
+    """What `plan` cannot answer, though `simulate` can."""
+    at: KeyPath = ("fleet", "autoscaling")
+    if "plan" in needs and reduce(child, at, document.data) is not None:
+        got = "plan does not search autoscaled fleets yet"
+        yield Fault(document.place(at), dotted(at), got, "remove autoscaling, or use simulate")
+
+
 def unpriced_gpu(document: Document, context: dict[str, Any]) -> Iterator[Fault]:
-    """A price list without the GPU in use would answer with no cost at all."""
-    replica, prices = part_of(document, "replica", context), part_of(document, "price", context)
-    if isinstance(replica, Replica) and prices is not None and replica.gpu.name not in prices:
+    """A price list without a GPU in use would answer with no cost at all."""
+    prices = part_of(document, "price", context)
+    if prices is None:
+        return
+    for _, replica in replicas_of(document, context):
+        if replica.gpu.name in prices:
+            continue
         seen = replica.gpu.price
         hint = (
             f" (seen on demand: {seen.low_usd_per_hour:g} to {seen.high_usd_per_hour:g} USD/h)"

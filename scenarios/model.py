@@ -8,13 +8,16 @@ Schema and the reference page are made from this file.
 import hashlib
 import json
 import math
-from typing import Annotated, Literal, Self
+from pathlib import PurePath
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     BeforeValidator,
+    Discriminator,
     Field,
     StrictBool,
     StrictFloat,
+    Tag,
     WithJsonSchema,
     model_validator,
 )
@@ -24,7 +27,7 @@ from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
 from scenarios.demand import P95, Traffic
 from scenarios.objectives import ObjectiveText
 from scenarios.part import Part
-from scenarios.references import catalogue_name, model_reference
+from scenarios.references import catalogue_name, function_reference, model_reference
 from scenarios.units import Range, Seconds, Share, UsdPerHour, Whole
 
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
@@ -47,6 +50,15 @@ class EngineSettings(Part):
     max_num_batched_tokens: Count = 2048
     gpu_memory_utilization: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.9
     chunked_prefill: StrictBool = True
+    async_scheduling: StrictBool = True
+    """A step is composed while the one before it computes, so requests that arrive meanwhile wait
+    one step longer. vLLM's default since 0.14."""
+    prefix_caching: StrictBool = True
+    """Full KV blocks stay after use and serve later prompts that begin with the same tokens.
+    vLLM V1's default."""
+    scheduling_policy: Literal["fcfs", "priority"] = "fcfs"
+    """Who runs first and is preempted last: the earliest arrival, or the lowest `priority` of the
+    traffic group and within it the earliest arrival."""
     num_gpu_blocks: Count | None = None
     """KV blocks from the engine's log; replaces the computed pool."""
     max_model_len: Count | None = None
@@ -83,13 +95,6 @@ class Replica(Part):
         return self
 
 
-class Fleet(Part):
-    """Our choice: how many equal replicas stand behind one router."""
-
-    replicas: Count
-    router: Literal["round-robin", "least-outstanding"] = "least-outstanding"
-
-
 class LinearLatency(Part):
     """An explicit step time: the sum of these costs. For measured engines and exact checks."""
 
@@ -109,6 +114,102 @@ class LinearLatency(Part):
             raise PydanticCustomError(
                 "quantity", "a step that takes no time", {"allowed": "costs >= 0, one above 0"}
             )
+        return self
+
+
+class PythonRule(Part):
+    """A function of the user's own; its file's bytes, not its place, are part of the scenario's
+    identity. See `simulator/rules.py`."""
+
+    path: str
+    function: str
+    sha256: str
+
+    def __str__(self) -> str:
+        """As a scenario names it: `my_rules.py:choose`."""
+        return f"{PurePath(self.path).name}:{self.function}"
+
+
+RouterName = Literal[
+    "round-robin", "random", "power-of-two", "least-outstanding", "least-kv", "prefix-aware"
+]
+A_FUNCTION = {"type": "string", "pattern": r"^.+:[^\W\d]\w*$"}
+
+Router = Annotated[
+    Annotated[RouterName, Tag("RouterName")] | Annotated[PythonRule, Tag("PythonRule")],
+    Discriminator(lambda value: "RouterName" if isinstance(value, str) else "PythonRule"),
+    BeforeValidator(function_reference(*get_args(RouterName))),
+    WithJsonSchema({"anyOf": [{"enum": list(get_args(RouterName))}, A_FUNCTION]}),
+]
+
+
+class OtherPool(Part):
+    """Replicas of another kind beside the main ones, serving the same model and traffic."""
+
+    name: Annotated[str, Field(min_length=1)]
+    replicas: Count
+    """How many, always: neither `plan` nor autoscaling changes them."""
+    replica: Replica
+    latency: LinearLatency | None = None
+    """An explicit step time of this pool; the scenario's own `latency` is the main pool's."""
+
+
+class Autoscaling(Part):
+    """The main pool grows and shrinks with its load, as Kubernetes' horizontal pod autoscaler does:
+    every `interval` it is set to ceil(outstanding requests / target_outstanding) replicas, within
+    the range."""
+
+    replicas: Annotated[Range, Field(examples=["2..8"])]
+    """Fewest and most replicas of the main pool."""
+    target_outstanding: Annotated[StrictFloat, Field(gt=0)]
+    """Requests running or waiting per replica that it aims at."""
+    interval_s: PositiveSeconds = 15.0
+    """Between two decisions. Default: the sync period of Kubernetes' autoscaler."""
+    startup_s: Annotated[Seconds, Field(ge=0, examples=["3min"])]
+    """From the decision to add a replica until it serves: node, image, weights, warm-up."""
+
+
+class Fleet(Part):
+    """Our choice: how many replicas, of one kind or several, stand behind one router."""
+
+    replicas: Count
+    """Size of the main pool, which `plan` searches; with autoscaling, the size it starts with."""
+    router: Router = "least-outstanding"
+    """Which replica a request goes to: a rule by name, or a function of your own as
+    `my_rules.py:choose`, its file beside the scenario."""
+    admission: (
+        Annotated[
+            PythonRule, BeforeValidator(function_reference()), WithJsonSchema(dict(A_FUNCTION))
+        ]
+        | None
+    ) = None
+    """A function of your own, `my_rules.py:admit`, that rejects requests at arrival."""
+    queue_limit: Count | None = None
+    """Requests that may wait at one replica before a further one sent there is rejected; no limit
+    when not given."""
+    others: Annotated[tuple[OtherPool, ...], Field(max_length=7)] = ()
+    """Further pools of replicas behind the same router, seven at most."""
+    autoscaling: Autoscaling | None = None
+
+    @model_validator(mode="after")
+    def pool_names_differ(self) -> Self:
+        names = [pool.name for pool in self.others]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError(
+                "quantity", "two pools of one name", {"allowed": "names that differ"}
+            )
+        return self
+
+    @model_validator(mode="after")
+    def starts_within_its_range(self) -> Self:
+        if self.autoscaling is not None:
+            first, last = self.autoscaling.replicas
+            if not first <= self.replicas <= last:
+                raise PydanticCustomError(
+                    "quantity",
+                    "replicas outside autoscaling.replicas",
+                    {"allowed": f"replicas from {first} to {last}, the size it starts with"},
+                )
         return self
 
 
@@ -238,9 +339,11 @@ class Scenario(Part):
 
     @property
     def hash(self) -> str:
-        """Identity: sha256 over every fact, the trace's bytes in place of its path."""
+        """Identity: sha256 over every fact; of files the bytes and not the place."""
         data = self.as_yaml_data()
-        for group in data["traffic"]:
-            group["arrivals"].get("file", {}).pop("path", None)
+        files = [group["arrivals"].get("file") for group in data["traffic"]]
+        for file in (*files, data["fleet"]["router"], data["fleet"].get("admission")):
+            if isinstance(file, dict):
+                del file["path"]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -1,9 +1,11 @@
-"""Names in a scenario that stand for facts elsewhere: catalogue entries, config.json, trace files.
+"""Names in a scenario that stand for facts elsewhere: catalogue entries, config.json, trace files,
+functions of the user's own.
 
 The loader passes the catalogue and the scenario's folder as validation context. A mapping in place
 of a name is the facts themselves: that is how a manifest carries a scenario that stands alone.
 """
 
+import ast
 import difflib
 import hashlib
 import json
@@ -16,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue import load_catalogue
 from scenarios.catalogue.hugging_face import model_from_config
+from scenarios.part import Part
 
 
 def catalogue_name(shelf: str) -> Callable[[Any, ValidationInfo], Any]:
@@ -65,6 +68,44 @@ def trace_reference(value: Any, info: ValidationInfo) -> Any:
             "quantity", "no such trace", {"allowed": f"the path of a trace file ({error.strerror})"}
         ) from error
     return {"path": str(path), "sha256": digest}
+
+
+def function_reference(*names: str) -> Callable[[Any, ValidationInfo], Any]:
+    """A validator of one of `names`, or of 'file.py:function': the file's path, the function and
+    the hash of the file's bytes. The file is read, never run."""
+    own = "a function of your own, `file.py:function`"
+
+    def look_up(value: Any, info: ValidationInfo) -> Any:
+        if value in names or isinstance(value, dict | Part):
+            return value
+        file, colon, function = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+        if not colon or not function.isidentifier():
+            raise unknown_name(str(value), list(names), also=f"or {own}" if names else own)
+        path = (folder(info) / file).resolve()
+        content, functions = read_functions(path)
+        if function not in functions:
+            defined = ", ".join(functions) or "none so far"
+            context = {"allowed": f"a function that {path.name} defines: {defined}"}
+            if close := difflib.get_close_matches(function, functions, 1):
+                context["suggestion"] = f"{file}:{close[0]}"
+            raise PydanticCustomError("quantity", "no such function", context)
+        digest = hashlib.sha256(content).hexdigest()
+        return {"path": str(path), "function": function, "sha256": digest}
+
+    return look_up
+
+
+def read_functions(path: Path) -> tuple[bytes, list[str]]:
+    """The bytes of a Python file and the functions at its top level."""
+    try:
+        content = path.read_bytes()
+        tree = ast.parse(content, path.name)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PydanticCustomError(
+            "quantity", "no readable rule", {"allowed": f"a file of Python functions ({reason})"}
+        ) from error
+    return content, [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 def catalogue(info: ValidationInfo) -> Any:

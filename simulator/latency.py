@@ -1,13 +1,8 @@
-"""The time of one engine step: one function of what the step computes.
+"""The coefficients of the step time (simulator/kernel/step_time.py).
 
-    step = fixed + experts (1 - miss^tokens) + a prefill tokens + b decode tokens
-           + c sequences + d KV tokens read + e attention pairs
-
-Physics gives the coefficients from model, GPU and engine; a scenario's `latency:` gives them
-directly. Everything is a plain sum: on measured engines a sum fits better than a roofline maximum.
+Physics gives them from model, GPU and engine; a scenario's `latency:` gives them directly.
+Everything is a plain sum: on measured engines a sum fits better than a roofline maximum.
 """
-
-from typing import NamedTuple
 
 from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
 from scenarios.memory import (
@@ -19,60 +14,23 @@ from scenarios.memory import (
     kv_bytes_per_token_per_gpu,
     shared_parameters,
 )
-from scenarios.model import LinearLatency, Scenario
+from scenarios.model import LinearLatency, Replica
+from simulator.kernel.step_time import StepTime
 
 
-class StepTime(NamedTuple):
-    """Coefficients of one engine step, seconds each."""
-
-    fixed_s: float
-    experts_s: float
-    """Reading every expert of every MoE layer once."""
-    expert_miss: float
-    """Chance that one token passes an expert by: 1 - experts per token / experts."""
-    prefill_token_s: float
-    decode_token_s: float
-    sequence_s: float
-    kv_token_s: float
-    attention_pair_s: float
-
-    def step_s(
-        self, prefill_tokens: int, decode_tokens: int, sequences: int, kv_tokens: int, pairs: int
-    ) -> float:
-        """Seconds of a step.
-
-        prefill_tokens, decode_tokens: tokens computed;  sequences: requests in the step;
-        kv_tokens: tokens of context read;  pairs: sum over computed tokens of the tokens they
-        attend to. The order of additions is fixed: two programs must agree to the last bit.
-        """
-        return (
-            self.fixed_s
-            + self.experts_s * (1.0 - self.expert_miss ** (prefill_tokens + decode_tokens))
-            + self.prefill_token_s * prefill_tokens
-            + self.decode_token_s * decode_tokens
-            + self.sequence_s * sequences
-            + self.kv_token_s * kv_tokens
-            + self.attention_pair_s * pairs
-        )
-
-
-def step_time(scenario: Scenario) -> StepTime:
-    """The step time a scenario asks for: its own `latency:`, or physics."""
-    if scenario.latency is not None:
-        return linear(scenario.latency)
-    replica = scenario.replica
+def step_time(model: Model, replica: Replica, latency: LinearLatency | None) -> StepTime:
+    """The step time of a replica: the `latency:` given for it, or physics."""
+    if latency is not None:
+        return linear(latency)
     return physics(
-        scenario.model, replica.gpu, replica.engine.facts, replica.precision,
-        replica.tensor_parallel,
-    )  # fmt: skip
+        model, replica.gpu, replica.engine.facts, replica.precision, replica.tensor_parallel
+    )
 
 
 def linear(latency: LinearLatency) -> StepTime:
     """The explicit form: no experts, every coefficient as given."""
     return StepTime(
         fixed_s=latency.per_step_s,
-        experts_s=0.0,
-        expert_miss=0.0,
         prefill_token_s=latency.per_prefill_token_s,
         decode_token_s=latency.per_decode_token_s,
         sequence_s=latency.per_sequence_s,

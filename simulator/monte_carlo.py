@@ -2,6 +2,7 @@
 
 Answers come in the order of the questions, so results do not depend on the number of workers:
 other processes only work ahead. Finished runs lie in `folder` and are read instead of run again.
+What is asked of every run, its figures, is worked out where it ran.
 """
 
 import os
@@ -13,15 +14,19 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scenarios.model import Scenario
-from simulator.fleet import Referee
-from simulator.results import read_run, versions, write_run
+from simulator.results import read_figures, read_run, versions, write_run
 from simulator.run import Run
-from simulator.simulate import simulate
+from simulator.simulate import AllowancesFor, simulate
 
-RefereeFor = Callable[[int], Referee]
+Summarise = Callable[[Run], dict[str, Any]]
+"""The figures of a run that its trial is judged by."""
+
+REQUESTS_KEPT = 1_000_000
+"""Replications keep their request rows up to about this many rows of one fleet. Figures, decode
+gaps and timelines are of all of them."""
 
 
 class Trial(NamedTuple):
@@ -40,20 +45,29 @@ class Runs:
         scenario: Scenario,
         folder: Path,
         pool: ProcessPoolExecutor | None,
-        workers: int = 1,
-        referee_for: RefereeFor | None = None,
+        workers: int,
+        summarise: Summarise,
+        allowances_for: AllowancesFor | None = None,
     ) -> None:
-        self.scenario, self.referee_for = scenario, referee_for
+        self.work = (scenario, folder, summarise, allowances_for)
         self.folder, self.pool, self.workers = folder, pool, workers
         self.under_way: dict[Trial, Future[None]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def __call__(self, trial: Trial, last_replication: int | None = None) -> Run:
-        """The run of a trial. The next replications of its fleet, up to `last_replication`, are
-        started ahead."""
+    def __call__(self, trial: Trial, last_replication: int | None = None) -> dict[str, Any]:
+        """The figures of a trial. The next replications of its fleet, up to `last_replication`,
+        are started ahead."""
+        return read_figures(self.finished(trial, last_replication))
+
+    def whole(self, trial: Trial) -> Run:
+        """The run of a trial. Rows of requests are left out beyond REQUESTS_KEPT."""
+        return read_run(self.finished(trial, trial.replication))
+
+    def finished(self, trial: Trial, last_replication: int | None) -> Path:
+        """The file that answers a trial, once it is there."""
         if self.pool is None:
             if self.file_of(trial) is None:
-                run_to_file(self.scenario, trial, self.folder, self.referee_for)
+                run_to_file(trial, *self.work)
         else:
             last = trial.replication + self.workers
             if last_replication is not None:
@@ -64,14 +78,12 @@ class Runs:
                 self.under_way.pop(trial).result()
         path = self.file_of(trial)
         assert path is not None, "a finished run has its file"
-        return read_run(path)
+        return path
 
     def start(self, trial: Trial) -> None:
         assert self.pool is not None
         if trial not in self.under_way and self.file_of(trial) is None:
-            self.under_way[trial] = self.pool.submit(
-                run_to_file, self.scenario, trial, self.folder, self.referee_for
-            )
+            self.under_way[trial] = self.pool.submit(run_to_file, trial, *self.work)
 
     def file_of(self, trial: Trial) -> Path | None:
         """The file that answers a trial, if it is there; a whole run answers both kinds."""
@@ -88,12 +100,19 @@ def file_name(trial: Trial, stopped_early: bool) -> str:
 
 
 def run_to_file(
-    scenario: Scenario, trial: Trial, folder: Path, referee_for: RefereeFor | None
+    trial: Trial,
+    scenario: Scenario,
+    folder: Path,
+    summarise: Summarise,
+    allowances_for: AllowancesFor | None,
 ) -> None:
     fleet = scenario.fleet.model_copy(update={"replicas": trial.replicas})
-    referee = None if trial.complete else referee_for
-    run = simulate(scenario, fleet, scenario.seed, trial.replication, referee)
-    write_run(run, folder / file_name(trial, run.stopped_early))
+    may_stop = None if trial.complete else allowances_for
+    run = simulate(scenario, fleet, scenario.seed, trial.replication, may_stop)
+    # A period decides by its own size, so that the answer depends on nobody else's.
+    kept = trial.replication == 0 or (trial.replication + 1) * len(run) <= REQUESTS_KEPT
+    path = folder / file_name(trial, run.stopped_early)
+    write_run(run, path, summarise(run), with_requests=trial.complete and kept)
 
 
 @contextmanager

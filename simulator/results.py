@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,31 +22,38 @@ from scenarios.model import Scenario
 from simulator.histogram import BINS
 from simulator.run import OUTCOMES, Run
 
-META = b"fleetcast"
+META, FIGURES = b"fleetcast", b"figures"
+RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early")
 REQUEST_COLUMNS = (
     "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
-    "preemptions", "retries", "outcome",
+    "preemptions", "retries", "outcome", "cached_tokens",
 )  # fmt: skip
 
 
-def write_run(run: Run, path: Path) -> None:
-    """One run as a Parquet file: request rows, the rest in the file's metadata."""
+def write_run(run: Run, path: Path, figures: dict[str, Any], with_requests: bool) -> None:
+    """One run as a Parquet file: request rows, unless left out; figures and the rest in the file's
+    metadata."""
     bins = np.flatnonzero(run.itl_histogram)
     meta = {
         "itl_bins": bins.tolist(),
         "itl_counts": run.itl_histogram[bins].tolist(),
         "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
-        "horizon_s": run.horizon_s,
-        "steps": run.steps,
-        "busy_share": run.busy_share,
-        "stopped_early": run.stopped_early,
+        **{name: getattr(run, name) for name in RUN_FIGURES},
     }
-    table = pa.table({name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS})
-    write_parquet(table.replace_schema_metadata({META: json.dumps(meta).encode()}), path)
+    columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
+    table = pa.table(columns) if with_requests else pa.table(columns).slice(0, 0)
+    about = {META: json.dumps(meta).encode(), FIGURES: json.dumps(figures).encode()}
+    write_parquet(table.replace_schema_metadata(about), path)
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """The figures of a file of `write_run`; its request rows are not touched."""
+    figures: dict[str, Any] = json.loads(pq.read_schema(path).metadata[FIGURES])
+    return figures
 
 
 def read_run(path: Path) -> Run:
-    """The run of `write_run`, equal in every value."""
+    """The run of `write_run`, equal in every value; without requests where they were left out."""
     table = pq.read_table(path)
     meta = json.loads(table.schema.metadata[META])
     counts = np.zeros(BINS, dtype=np.int64)
@@ -57,27 +63,21 @@ def read_run(path: Path) -> Run:
         **columns,
         itl_histogram=counts,
         timeline=pd.DataFrame(meta["timeline"]),
-        horizon_s=meta["horizon_s"],
-        steps=meta["steps"],
-        busy_share=meta["busy_share"],
-        stopped_early=meta["stopped_early"],
+        **{name: meta[name] for name in RUN_FIGURES},
     )
 
 
-def write_requests(runs: Iterable[tuple[int, Run]], groups: list[str], path: Path) -> None:
-    """requests.parquet: every counted request of every (replication, run), names spelled out."""
-    tables = []
-    for replication, run in runs:
-        columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
-        columns["group"] = dictionary(run.group, groups)
-        columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
-        first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
-        tables.append(pa.table({**first, **columns}))
-    write_parquet(pa.concat_tables(tables), path)
+def requests_table(replication: int, run: Run, groups: list[str]) -> pa.Table:
+    """The counted requests of a run as requests.parquet holds them, names spelled out."""
+    columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
+    columns["group"] = dictionary(run.group, groups)
+    columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
+    first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
+    return pa.table({**first, **columns})
 
 
 def dictionary(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(names))
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -120,7 +120,7 @@ def manifest(scenario: Scenario, command: str, contents: dict[str, Any]) -> dict
 
 
 def versions() -> dict[str, str]:
-    names = ("fleetcast", "numpy", "pandas", "pyarrow", "simpy", "scipy")
+    names = ("fleetcast", "numba", "numpy", "pandas", "pyarrow", "simpy", "scipy")
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in names},

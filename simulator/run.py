@@ -1,13 +1,15 @@
 """What one replication of one fleet did: one row per counted request, and what the fleet saw."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Ints = NDArray[Any]
+"""Whole numbers, of the type that holds them in the least memory."""
 
 OUTCOMES = ("completed", "rejected", "timed_out", "lost", "unfinished")
 COMPLETED, REJECTED, TIMED_OUT, LOST, UNFINISHED = range(len(OUTCOMES))
@@ -20,7 +22,8 @@ class Run:
     Request columns (one row per request that arrived in the period, by arrival; times in seconds,
     0 = start of the period): arrival_s, input_tokens, output_tokens, group, first_token_s (NaN
     when none came), finish_s (when it left, however; NaN for unfinished), replica (the last one
-    that held it, -1 none), preemptions, retries, outcome (index into OUTCOMES).
+    that held it, -1 none), preemptions, retries, outcome (index into OUTCOMES), cached_tokens
+    (prompt tokens found in the prefix cache when it was last admitted).
 
     itl_histogram: decode gaps of the period (simulator/histogram.py).
     timeline: columns time_s, replicas_up, waiting, running, kv_used (share of the live pools).
@@ -38,10 +41,13 @@ class Run:
     preemptions: Ints
     retries: Ints
     outcome: Ints
+    cached_tokens: Ints
     horizon_s: float
     itl_histogram: Ints
     timeline: pd.DataFrame
     steps: int
+    prefill_tokens: int
+    """Prompt tokens computed (and recomputed) in those steps."""
     busy_share: float
     """Share of the period that a replica spends computing, mean over all replicas."""
     stopped_early: bool

@@ -1,25 +1,31 @@
 """scenario x fleet x (seed, replication) -> Run."""
 
-from collections import Counter
-from collections.abc import Callable
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import simpy
 
 from scenarios.memory import kv_blocks
-from scenarios.model import Fleet, ReplicaFailures, Scenario
-from simulator.batching import NEVER_NS, Limits
-from simulator.fleet import Cluster, Records, Referee, Replica, arrive, at, nanoseconds, probe
-from simulator.histogram import histogram
+from scenarios.model import Fleet, LinearLatency, PythonRule, Replica, Scenario
+from simulator.control import Life, autoscale, fail_and_recover, nanoseconds
+from simulator.data_plane import NEVER_NS, Allowance, DataPlane, Limits, Outcome, Pool, Setup
 from simulator.latency import step_time
 from simulator.outages import outages
-from simulator.routing import ROUTERS
+from simulator.plane import Plane
+from simulator.rules import RuleError
 from simulator.run import Run
 from simulator.streams import stream
 from simulator.traffic import NS_PER_S, Workload, draw_workload
 
 TIMELINE_SAMPLES = 120
+
+AllowancesFor = Callable[[int], Sequence[Allowance]]
+"""How much a period of that many requests may miss, before it is certainly lost."""
 
 
 def simulate(
@@ -27,15 +33,15 @@ def simulate(
     fleet: Fleet,
     seed: int,
     replication: int,
-    referee_for: Callable[[int], Referee] | None = None,
+    allowances_for: AllowancesFor | None = None,
 ) -> Run:
     """One replication of `scenario` on `fleet`.
 
     Same seed and replication: the same demand, and the same failures of every replica that two
-    fleets share. `referee_for(counted requests)` may end the run once its verdict is certain.
+    fleets share. With `allowances_for` the run may end once its verdict is certain.
     """
     workload = draw_workload(scenario, seed, replication)
-    return serve(scenario, fleet, workload, seed, replication, referee_for)
+    return serve(scenario, fleet, workload, seed, replication, allowances_for)
 
 
 def serve(
@@ -44,33 +50,65 @@ def serve(
     workload: Workload,
     seed: int,
     replication: int,
-    referee_for: Callable[[int], Referee] | None = None,
+    allowances_for: AllowancesFor | None = None,
+    plane_of: Callable[[Setup], DataPlane] = Plane,
 ) -> Run:
-    """Serve a given workload; see `simulate`."""
+    """Serve a given workload; see `simulate`. `plane_of` makes what serves between two events."""
+    setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
+    plane = plane_of(setup)
+    start_control(plane, scenario, fleet, seed, replication)
+    return collect(setup, plane.run(setup.horizon_ns + nanoseconds(scenario.drain_s)))
+
+
+def set_up(
+    scenario: Scenario,
+    fleet: Fleet,
+    workload: Workload,
+    seed: int,
+    replication: int,
+    allowances_for: AllowancesFor | None = None,
+) -> Setup:
+    """All that serving a workload takes, as the data plane wants it."""
     horizon_ns = nanoseconds(scenario.horizon_s)
     counted = (workload.arrival_ns >= 0) & (workload.arrival_ns < horizon_ns)
-    env = simpy.Environment(initial_time=-nanoseconds(scenario.preroll_s))
-    referee = referee_for(int(counted.sum())) if referee_for else None
-    records = Records(env, workload, counted, referee)
-    limits, time = replica_limits(scenario), step_time(scenario)
-    replicas = [Replica(env, id, limits, time, records, horizon_ns) for id in range(fleet.replicas)]
-    cluster = Cluster(env, replicas, ROUTERS[fleet.router](), records, scenario.clients.retries)
-    timeout_ns = nanoseconds(scenario.clients.timeout_s)
-    samples: list[tuple[float, ...]] = []
-    env.process(arrive(env, workload, timeout_ns, limits, cluster))
-    env.process(probe(env, cluster, max(horizon_ns // TIMELINE_SAMPLES, 1), samples))
-    env.process(at(env, horizon_ns, records.one_less))
-    env.process(at(env, horizon_ns + nanoseconds(scenario.drain_s), records.stop))
-    if scenario.failures is not None:
-        fail_replicas(env, cluster, scenario.failures.replica, scenario, seed, replication)
-    env.run(until=records.over)
-    records.sweep(timeout_ns, env.now)
-    return collect(workload, records, replicas, samples, horizon_ns)
+    priorities = np.array([group.priority for group in scenario.traffic], dtype=np.int32)
+    router = fleet.router
+    return Setup(
+        workload=workload,
+        counted=counted,
+        start_ns=-nanoseconds(scenario.preroll_s),
+        horizon_ns=horizon_ns,
+        priority=priorities[workload.group],
+        pools=pools(scenario, fleet),
+        router="least-outstanding" if isinstance(router, PythonRule) else router,
+        routing_rule=load_rule(router) if isinstance(router, PythonRule) else None,
+        admission_rule=load_rule(fleet.admission) if fleet.admission else None,
+        queue_limit=fleet.queue_limit,
+        salt=int(stream(seed, "run", replication, "router").integers(2**63)),
+        timeout_ns=nanoseconds(scenario.clients.timeout_s),
+        retries=scenario.clients.retries,
+        allowances=allowances_for(int(counted.sum())) if allowances_for else (),
+        sample_interval_ns=max(horizon_ns // TIMELINE_SAMPLES, 1),
+    )
 
 
-def replica_limits(scenario: Scenario) -> Limits:
-    """What one replica of the scenario can hold."""
-    replica, engine = scenario.replica, scenario.replica.engine
+def pools(scenario: Scenario, fleet: Fleet) -> list[Pool]:
+    """The main pool, as large as it may grow, and the others."""
+    most = fleet.autoscaling.replicas[1] if fleet.autoscaling else fleet.replicas
+    main = pool(scenario, most, scenario.replica, scenario.latency)
+    return [main, *(pool(scenario, o.replicas, o.replica, o.latency) for o in fleet.others)]
+
+
+def pool(
+    scenario: Scenario, replicas: int, replica: Replica, latency: LinearLatency | None
+) -> Pool:
+    limits = replica_limits(scenario, replica)
+    return Pool(replicas, limits, step_time(scenario.model, replica, latency))
+
+
+def replica_limits(scenario: Scenario, replica: Replica) -> Limits:
+    """What one replica of the scenario can hold, and how its scheduler is set."""
+    engine = replica.engine
     blocks = engine.num_gpu_blocks or kv_blocks(
         scenario.model, replica.gpu, engine.facts, replica.precision, replica.tensor_parallel,
         engine.gpu_memory_utilization,
@@ -82,53 +120,73 @@ def replica_limits(scenario: Scenario) -> Limits:
         blocks=blocks,
         block_tokens=engine.facts.block_tokens,
         context_tokens=engine.max_model_len or scenario.model.context_tokens,
+        async_scheduling=engine.async_scheduling,
+        prefix_caching=engine.prefix_caching,
+        priority_policy=engine.scheduling_policy == "priority",
     )
 
 
-def fail_replicas(
-    env: simpy.Environment,
-    cluster: Cluster,
-    failures: ReplicaFailures,
-    scenario: Scenario,
-    seed: int,
-    replication: int,
+def load_rule(rule: PythonRule) -> Any:
+    """The function of the user's own that a scenario names; its file is run for that.
+
+    Raises RuleError when the file is no longer the one that the scenario was loaded with."""
+    try:
+        content = Path(rule.path).read_bytes()
+    except OSError as error:
+        raise RuleError(f"{rule.path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != rule.sha256:
+        raise RuleError(f"{rule.path} has changed since the scenario was loaded")
+    spec = spec_from_file_location(f"fleetcast_rule_{rule.sha256[:12]}", rule.path)
+    assert spec and spec.loader, "a path that ends in .py"
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, rule.function)
+
+
+def start_control(
+    plane: DataPlane, scenario: Scenario, fleet: Fleet, seed: int, replication: int
 ) -> None:
-    for replica in cluster.replicas:
-        rng = stream(seed, "run", replication, "failures", replica.id)
-        env.process(
-            cluster.fail_and_recover(replica, outages(failures, scenario.cold_start_s, rng))
-        )
+    """The processes of the fleet. Streams are named by pool and place in it: one replica more
+    leaves the failures of all others as they were."""
+    ids = itertools.count()
+    lives = []
+    most = fleet.autoscaling.replicas[1] if fleet.autoscaling else fleet.replicas
+    sizes = [((), most), *(((other.name,), other.replicas) for other in fleet.others)]
+    for path, size in sizes:
+        for place in range(size):
+            life = Life(next(ids), wanted=bool(path) or place < fleet.replicas)
+            lives.append(life)
+            if scenario.failures is not None:
+                rng = stream(seed, "run", replication, "failures", *path, place)
+                drawn = outages(scenario.failures.replica, scenario.cold_start_s, rng)
+                plane.env.process(fail_and_recover(plane, life, drawn))
+    if fleet.autoscaling is not None:
+        plane.env.process(autoscale(plane, lives[:most], fleet.autoscaling))
 
 
-def collect(
-    workload: Workload,
-    records: Records,
-    replicas: list[Replica],
-    samples: list[tuple[float, ...]],
-    horizon_ns: int,
-) -> Run:
+def collect(setup: Setup, outcome: Outcome) -> Run:
     """The counted rows and the fleet's own figures."""
-    rows = records.counted
-    gaps: Counter[int] = sum((replica.gaps for replica in replicas), Counter())
+    rows, demand, horizon_ns = setup.counted, setup.workload, setup.horizon_ns
     columns = ["time_s", "replicas_up", "waiting", "running", "kv_used"]
-    timeline = pd.DataFrame(samples, columns=columns)
     return Run(
-        arrival_s=workload.arrival_ns[rows] / NS_PER_S,
-        input_tokens=workload.input_tokens[rows],
-        output_tokens=workload.output_tokens[rows],
-        group=workload.group[rows],
-        first_token_s=seconds(records.first_token_ns[rows]),
-        finish_s=seconds(records.finish_ns[rows]),
-        replica=records.replica[rows],
-        preemptions=records.preemptions[rows],
-        retries=records.retries[rows],
-        outcome=records.outcome[rows],
+        arrival_s=demand.arrival_ns[rows] / NS_PER_S,
+        input_tokens=demand.input_tokens[rows],
+        output_tokens=demand.output_tokens[rows],
+        group=demand.group[rows],
+        first_token_s=seconds(outcome.first_token_ns[rows]),
+        finish_s=seconds(outcome.finish_ns[rows]),
+        replica=outcome.replica[rows],
+        preemptions=outcome.preemptions[rows],
+        retries=outcome.retries[rows],
+        outcome=outcome.outcome[rows],
+        cached_tokens=outcome.cached_tokens[rows],
         horizon_s=horizon_ns / NS_PER_S,
-        itl_histogram=histogram(gaps),
-        timeline=timeline[timeline["time_s"] * NS_PER_S <= horizon_ns],
-        steps=sum(replica.steps for replica in replicas),
-        busy_share=sum(replica.busy_ns for replica in replicas) / (horizon_ns * len(replicas)),
-        stopped_early=records.stopped_early,
+        itl_histogram=outcome.itl_histogram,
+        timeline=pd.DataFrame(outcome.samples, columns=columns),
+        steps=outcome.steps,
+        prefill_tokens=outcome.prefill_tokens,
+        busy_share=outcome.busy_ns / (horizon_ns * len(setup.pool_of)),
+        stopped_early=outcome.stopped_early,
     )
 
 

@@ -27,8 +27,8 @@ def draw_lengths(
             return np.asarray(rng.choice(np.array(tokens), size, p=shares(weights)))
         case Lognormal():
             drawn = np.rint(rng.lognormal(lengths.mu, lengths.sigma, size))
-            # int64 overflows on a wild tail; no model takes 2**40 tokens.
-            return np.clip(drawn, lengths.min, lengths.max or 2.0**40).astype(np.int64)
+            # A wild tail would overflow; no model takes 2**30 tokens.
+            return np.clip(drawn, lengths.min, lengths.max or 2.0**30).astype(np.int64)
     raise AssertionError(f"lengths of kind {lengths.kind}")
 
 

@@ -7,23 +7,49 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.simulate import simulate
-from tests.oracles.small import small_scenario
+from simulator.plane import Plane
+from simulator.simulate import serve
+from simulator.traffic import draw_workload
+from tests.oracles.small import DEFAULT_ENGINE, small_scenario, small_traffic
+from tests.oracles.twin import Twin
 
 GOLDEN = Path(__file__).parent / "runs.json"
 FAILURES = {"replica": {"mtbf": "20s", "detection": "3s", "repair": {"median": "10s", "p95": "20s"},
                         "cold_start": "5s"}}  # fmt: skip
 
 
-def summaries():
-    """Figures of three replications: physics, tight memory, failures."""
+def summaries(plane_of=Plane):
+    """Figures of a replication each: physics, tight memory, failures; then the engine as users have
+    it by default, with prompts that share, priorities and scaling."""
     cases = {
-        "physics": small_scenario(latency={"per_step": "1s"}).model_copy(update={"latency": None}),
+        "physics": small_scenario(latency=None),
         "tight": small_scenario(engine={"num_gpu_blocks": 80, "max_num_seqs": 16}),
         "failing": small_scenario(failures=FAILURES, clients={"timeout": "8s", "retries": 1}),
+        "default": small_scenario(
+            DEFAULT_ENGINE | {"num_gpu_blocks": 150, "scheduling_policy": "priority"},
+            None,
+            traffic=[
+                small_traffic("6/s", prefixes=[{"tokens": 100}, {"tokens": 400, "variants": 3}]),
+                small_traffic("3/s", name="batch", priority=1),
+            ],
+            fleet={"replicas": 2, "router": "prefix-aware"},
+        ),
+        "scaled": small_scenario(
+            DEFAULT_ENGINE,
+            failures=FAILURES,
+            fleet={
+                "replicas": 1,
+                "router": "power-of-two",
+                "autoscaling": {
+                    "replicas": "1..5", "target_outstanding": 3, "interval": "2s", "startup": "5s",
+                },
+            },
+        ),
+    }  # fmt: skip
+    return {
+        name: summary(serve(s, s.fleet, draw_workload(s, 3, 1), 3, 1, plane_of=plane_of))
+        for name, s in cases.items()
     }
-    return {name: summary(simulate(scenario, scenario.fleet, 3, 1)) for name, scenario in
-            cases.items()}  # fmt: skip
 
 
 def summary(run):
@@ -34,6 +60,8 @@ def summary(run):
         "steps": run.steps,
         "preemptions": int(run.preemptions.sum()),
         "retries": int(run.retries.sum()),
+        "cached_tokens": int(run.cached_tokens.sum()),
+        "prefill_tokens": run.prefill_tokens,
         "ttft_s_mean": float(run.ttft_s[done].mean()),
         "e2e_s_mean": float(run.e2e_s[done].mean()),
         "busy_share": run.busy_share,
@@ -48,6 +76,11 @@ def test_runs_are_as_blessed():
     for name, figures in golden.items():
         for figure, value in figures.items():
             assert fresh[name][figure] == pytest.approx(value, rel=1e-9), (name, figure)
+
+
+def test_the_slow_twin_agrees_with_what_is_blessed():
+    """Exactly: both planes compute in the same order of additions."""
+    assert summaries(Twin) == summaries()
 
 
 if __name__ == "__main__":

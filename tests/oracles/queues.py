@@ -1,5 +1,6 @@
 """Exact answers of queueing theory. Times in seconds, rates per second."""
 
+from itertools import pairwise
 from math import factorial
 
 from scipy.optimize import brentq
@@ -40,3 +41,24 @@ def round_robin_wait_s(arrival_rate: float, service_rate: float, servers: int) -
 
     sigma = brentq(excess, 0.0, 1.0 - 1e-9)
     return sigma / (service_rate * (1 - sigma))
+
+
+def priority_waits_s(rates: list[float], mean_s: float, second_moment_s2: float) -> list[float]:
+    """Mean wait of each class in M/G/1 with non-preemptive priorities, the first class before all
+    others, all with the same service (Cobham 1954).
+
+    >>> priority_waits_s([0.5], 1.0, 2.0)
+    [1.0]
+    """
+    residual_s = sum(rates) * second_moment_s2 / 2
+    loads = [sum(rates[:count]) * mean_s for count in range(len(rates) + 1)]
+    return [residual_s / ((1 - before) * (1 - up_to)) for before, up_to in pairwise(loads)]
+
+
+def blocked_share(load: float, places: int) -> float:
+    """Share of arrivals that find M/M/1/K full: one in service, places - 1 waiting.
+
+    >>> blocked_share(1.0, 4), round(blocked_share(0.5, 1), 6)
+    (0.2, 0.333333)
+    """
+    return load**places / sum(load**k for k in range(places + 1))

@@ -78,3 +78,25 @@ def test_failures_beyond_hope_still_give_a_guess():
     repair = {"median": "1h", "p95": "2h"}
     failures = {"replica": {"mtbf": "1s", "detection": "0s", "repair": repair}}
     assert bracket(scenario_at(5, failures=failures), 1, 0, 0.95).start > 0
+
+
+def test_prompts_seen_before_cost_nothing_in_the_bound():
+    """Ten documents of 10,000 tokens: without the cache they are most of the work."""
+    shared = {"prefixes": [{"tokens": 10_000, "variants": 10}]}
+    guesses = {}
+    for caching in (True, False):
+        scenario = scenario_at(20, engine={"prefix_caching": caching})
+        traffic = scenario.as_yaml_data()["traffic"][0] | shared
+        engine = {"prefix_caching": caching}
+        load = bracket(
+            small_scenario(
+                engine=engine, latency={"per_prefill_token": "50us"}, traffic=[traffic], sla=SLA
+            ),
+            1, 0, 0.95,
+        ).load  # fmt: skip
+        assert load.input_tokens == 11_000
+        guesses[caching] = load
+    assert guesses[False].computed_tokens == 11_000
+    # Per period (60 s, 1,200 requests) each document is computed once.
+    assert 1_000 < guesses[True].computed_tokens < 1_200
+    assert guesses[True].work_s < guesses[False].work_s / 5

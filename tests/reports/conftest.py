@@ -89,6 +89,7 @@ def make_requests(lost_of_period_0: int = 2) -> pd.DataFrame:
             "preemptions": 0,
             "retries": 0,
             "outcome": pd.Categorical(outcome, categories=["completed", "lost"]),
+            "cached_tokens": 400,
         }
     )
 

@@ -52,13 +52,17 @@ seed: 3
 model: meta-llama/Llama-3.1-8B-Instruct
 replica:
   gpu: h100-sxm-80gb
-  engine: {name: vllm, num_gpu_blocks: 4000, max_model_len: 9000}
+  engine:
+    {name: vllm, num_gpu_blocks: 4000, max_model_len: 9000, async_scheduling: false,
+     prefix_caching: false, scheduling_policy: priority}
 latency: {per_step: 12ms, per_prefill_token: 0.03ms}
 traffic:
   - name: chat
     arrivals: {kind: poisson, rate: 20/s}
     input_tokens: {kind: constant, tokens: 500}
     output_tokens: {kind: lognormal, median: 90, p95: 300}
+    priority: 2
+    prefixes: [{tokens: 800}, {tokens: 3000, variants: 40, zipf: 1.1}]
   - name: burst
     arrivals:
       {kind: gamma, rate: 2/s, cv: 3, rate_table: [{at: 0s, rate: 1/s}, {at: 1min, rate: 4/s}]}
@@ -73,7 +77,18 @@ traffic:
     arrivals: {kind: trace, file: rows.csv, block: 60s, rate_scale: 1.5}
     input_tokens: {kind: trace}
     output_tokens: {kind: constant, tokens: 3}
-fleet: {replicas: 2, router: round-robin}
+fleet:
+  replicas: 2
+  router: rules.py:choose
+  admission: rules.py:admit
+  queue_limit: 50
+  others:
+    - name: old
+      replicas: 3
+      replica: {gpu: h200-sxm-141gb, tensor_parallel: 2, engine: {name: vllm}}
+      latency: {per_step: 20ms}
+    - {name: spare, replicas: 1, replica: {gpu: l40s-48gb, engine: {name: vllm}}}
+  autoscaling: {replicas: 2..8, target_outstanding: 40, interval: 30s, startup: 3min}
 clients: {timeout: 30s, retries: 1}
 failures:
   replica: {mtbf: 400h, detection: 30s, repair: {median: 15min, p95: 2h}, cold_start: 3min}
@@ -81,7 +96,16 @@ sla:
   probability: 0.95
   objectives: [ttft p95 <= 500ms, error_rate <= 0.1%]
 plan: {replicas: 1..16}
-price: {h100-sxm-80gb: 2.95 USD/h}
+price: {h100-sxm-80gb: 2.95 USD/h, h200-sxm-141gb: 4 USD/h, l40s-48gb: 1 USD/h}
+"""
+RULES = """\
+LIMIT = 50
+
+def choose(request, replicas):
+    return min(replicas, key=lambda replica: replica.outstanding).id
+
+def admit(request, replicas):
+    return any(replica.waiting < LIMIT for replica in replicas)
 """
 TRACE = """\
 TIMESTAMP,ContextTokens,GeneratedTokens
@@ -114,6 +138,7 @@ def faults(text, *overrides, needs=()):
 
 def everything():
     Path("rows.csv").write_text(TRACE)
+    Path("rules.py").write_text(RULES)
     return loaded(EVERYTHING)
 
 
@@ -133,7 +158,18 @@ def test_values_arrive_in_base_units(folder):
     assert scenario.failures.replica.mtbf_s == 400 * 3600
     assert scenario.cold_start_s == 180.0
     assert scenario.plan.replicas == (1, 16)
-    assert scenario.price == {"h100-sxm-80gb": 2.95}
+    assert scenario.price == {"h100-sxm-80gb": 2.95, "h200-sxm-141gb": 4.0, "l40s-48gb": 1.0}
+    assert str(scenario.fleet.router) == "rules.py:choose"
+    assert str(scenario.fleet.admission) == "rules.py:admit"
+    old, spare = scenario.fleet.others
+    assert (old.replicas, old.replica.tensor_parallel, old.latency.per_step_s) == (3, 2, 0.02)
+    assert spare.latency is None
+    scaling = scenario.fleet.autoscaling
+    assert (scaling.replicas, scaling.interval_s, scaling.startup_s) == ((2, 8), 30.0, 180.0)
+    assert [(p.tokens, p.variants, p.zipf) for p in scenario.traffic[0].prefixes] == [
+        (800, 1, 0.0),
+        (3000, 40, 1.1),
+    ]
     assert scenario.replica.gpu == load_catalogue().gpus["h100-sxm-80gb"]
     assert scenario.gpus_per_replica == 1
 
@@ -146,7 +182,13 @@ def test_defaults_are_these(folder):
     assert (engine.max_num_seqs, engine.max_num_batched_tokens) == (256, 2048)
     assert (engine.gpu_memory_utilization, engine.chunked_prefill) == (0.9, True)
     assert (scenario.replica.tensor_parallel, scenario.replica.precision) == (1, "bf16")
+    assert (engine.async_scheduling, engine.prefix_caching) == (True, True)
+    assert engine.scheduling_policy == "fcfs"
     assert scenario.fleet.router == "least-outstanding"
+    assert scenario.fleet.admission is scenario.fleet.queue_limit is None
+    assert scenario.fleet.autoscaling is None
+    assert scenario.fleet.others == scenario.traffic[0].prefixes == ()
+    assert scenario.traffic[0].priority == 0
     assert (scenario.clients.timeout_s, scenario.clients.retries) == (300.0, 3)
     assert scenario.latency is scenario.failures is scenario.sla is None
     assert scenario.cold_start_s == 0.0
@@ -194,10 +236,11 @@ def test_examples_are_sound_and_ready_to_plan(example):
 
 
 def test_a_scenario_is_restored_from_its_data(folder):
-    """As a manifest carries it: through JSON, on a machine without the trace or the catalogue."""
+    """As a manifest carries it: through JSON, on a machine without the files or the catalogue."""
     scenario = everything()
     data = json.loads(json.dumps(scenario.as_yaml_data()))
     Path("rows.csv").unlink()
+    Path("rules.py").unlink()
     assert restore(data) == scenario
     assert restore(data).hash == scenario.hash
 
@@ -226,9 +269,10 @@ def others(value):
         case int():
             return [value + 1, value * 2, value - 1]
         case float():
-            return [value * 0.75, value * 1.25]
+            return [value * 0.75, value * 1.25, value + 0.5]
         case str():
-            words = ["fp8", "pcie", "least-outstanding", "2..16", "ttft p9 <= 1s", f"{value}x"]
+            words = ["fp8", "pcie", "nvlink", "fcfs", "priority", "least-outstanding", "2..16",
+                     "ttft p9 <= 1s", f"{value}x"]  # fmt: skip
             quantity = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)([A-Za-z/%].*)", value)
             if quantity is None:
                 return words
@@ -282,6 +326,32 @@ def test_the_hash_is_of_the_traces_bytes_and_not_of_its_place(folder):
     edited = loaded(EVERYTHING)
     assert moved.hash == here.hash != edited.hash
     assert moved != here
+
+
+def test_the_hash_is_of_the_bytes_and_the_name_of_a_rule_and_not_of_its_place(folder):
+    here = everything()
+    Path("elsewhere").mkdir()
+    Path("elsewhere/mine.py").write_text(RULES)
+    moved = loaded(EVERYTHING, "fleet.router=elsewhere/mine.py:choose")
+    other = loaded(EVERYTHING, "fleet.router=elsewhere/mine.py:admit")
+    Path("elsewhere/mine.py").write_text(RULES.replace("50", "60"))
+    edited = loaded(EVERYTHING, "fleet.router=elsewhere/mine.py:choose")
+    assert moved.hash == here.hash
+    assert moved != here
+    assert len({here.hash, other.hash, edited.hash}) == 3
+
+
+def test_a_rule_is_read_and_never_run(folder):
+    Path("rules.py").write_text("raise SystemExit('ran')\n\ndef choose(request, replicas): ...\n")
+    assert loaded(BASE, "fleet.router=rules.py:choose").fleet.router.function == "choose"
+
+
+def test_another_size_of_the_main_pool_keeps_the_rest_of_the_fleet(folder):
+    """As `plan` does it, beyond the range of autoscaling too."""
+    fleet = everything().fleet
+    grown = fleet.model_copy(update={"replicas": 12})
+    assert grown.replicas == 12
+    assert (grown.router, grown.others) == (fleet.router, fleet.others)
 
 
 def test_the_hash_is_of_the_facts_and_not_of_their_writing(folder):
@@ -362,8 +432,49 @@ scenario.yaml:15:1: fleet: duplicate key; the first one is on line 14"""
         ("Llama-3.1-8B-I", "Llama-3.1-8b-i", "did you mean `meta-llama/Llama-3.1-8B-Instruct`?"),
         ("name: vllm", "name: vlm", "8:12: replica.engine.name: got 'vlm'\n    allowed: vllm\n"
          "    did you mean `vllm`?"),
-        ("replicas: 2", "replicas: 2, router: least", "14:22: fleet.router: got 'least'\n"
-         "    allowed: 'round-robin' or 'least-outstanding'"),
+        ("replicas: 2", "replicas: 2, router: power-of-too", "14:22: fleet.router: got "
+         "'power-of-too'\n    allowed: least-kv, least-outstanding, power-of-two, prefix-aware, "
+         "random, round-robin or a function of your own, `file.py:function`\n"
+         "    did you mean `power-of-two`?"),
+        ("replicas: 2", "replicas: 2, router: 3", "14:22: fleet.router: got 3\n    allowed: l"),
+        ("replicas: 2", "replicas: 2, router: {function: f}", "14:22: fleet.router.path: missing"),
+        ("replicas: 2", "replicas: 2, router: {fumction: f}",
+         "14:31: fleet.router.fumction: unknown key\n    allowed: path, function, sha256\n"
+         "    did you mean `function`?"),
+        ("replicas: 2", "replicas: 2, admission: admit", "14:22: fleet.admission: got 'admit'\n"
+         "    allowed: a function of your own, `file.py:function`"),
+        ("replicas: 2", "replicas: 2, queue_limit: 0", "14:22: fleet.queue_limit: got 0\n"
+         "    allowed: greater than or equal to 1"),
+        ("replicas: 2", "replicas: 2, others: [{name: a}]",
+         "14:31: fleet.others.0.replicas: missing"),
+        ("replicas: 2", "replicas: 2, autoscaling: {replicas: 4..8, target_outstanding: 9, "
+         "startup: 1min}", "14:1: fleet: replicas outside autoscaling.replicas\n"
+         "    allowed: replicas from 4 to 8, the size it starts with"),
+        ("replicas: 2", "replicas: 2, autoscaling: {replicas: 8, target_outstanding: 0}",
+         "14:36: fleet.autoscaling.replicas: got 8\n    allowed: a range such as 1..16"),
+        ("replicas: 2", "replicas: 2, autoscaling: {replicas: 1..8, target_outstanding: 0}",
+         "fleet.autoscaling.target_outstanding: got 0\n    allowed: greater than 0"),
+        ("replicas: 2", "replicas: 2, autoscaling: {replicas: 1..8, target_outstanding: 9}",
+         "14:22: fleet.autoscaling.startup: missing\n    allowed: add, for example, "
+         "`startup: 3min`"),
+        ("name: vllm", "name: vllm, scheduling_policy: priorities",
+         "8:24: replica.engine.scheduling_policy: got 'priorities'\n    allowed: 'fcfs' or "
+         "'priority'\n    did you mean `priority`?"),
+        ("name: vllm", "name: vllm, prefix_caching: 1", "replica.engine.prefix_caching: got 1\n"
+         "    allowed: true or false"),
+        ("- name: chat", "- name: chat\n    priority: -1", "11:5: traffic.0.priority: got -1\n"
+         "    allowed: greater than or equal to 0"),
+        ("- name: chat", "- name: chat\n    prefixes: [{token: 3}]",
+         "11:17: traffic.0.prefixes.0.token: unknown key\n    allowed: tokens, variants, zipf\n"
+         "    did you mean `tokens`?"),
+        ("- name: chat", "- name: chat\n    prefixes: [{tokens: 3, variants: 0}]",
+         "traffic.0.prefixes.0.variants: got 0\n    allowed: greater than or equal to 1"),
+        ("- name: chat", "- name: chat\n    prefixes: [{tokens: 3, zipf: -1}]",
+         "traffic.0.prefixes.0.zipf: got -1\n    allowed: greater than or equal to 0"),
+        ("- name: chat", "- name: chat\n    prefixes: [{tokens: 3, variants: 1e6}, "
+         "{tokens: 3, variants: 1e6}, {tokens: 3, variants: 2}]",
+         "10:5: traffic.0: too many different prefixes\n    allowed: variants whose product is at "
+         "most 1,000,000,000,000"),
         ("fleet: {replicas: 2}", "", "1:1: fleet: missing\n    allowed: add `fleet: ...`"),
         ("horizon: 5min", "", "1:1: horizon: missing\n    allowed: add, for example, "
          "`horizon: 5min`"),
@@ -376,6 +487,44 @@ scenario.yaml:15:1: fleet: duplicate key; the first one is on line 14"""
 def test_a_fault_says_where_what_and_what_is_allowed(folder, old, new, message):
     assert BASE.count(old) == 1
     assert message in faults(BASE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "got 'rules.py:choose'\n    allowed: a file of Python functions (No such"),
+        ("def choose(:", "a file of Python functions (invalid syntax (rules.py, line 1))"),
+        ("def choose\0", "a file of Python functions (source code"),
+        (RULES.replace("choose", "chose"),
+         "a function that rules.py defines: chose, admit\n    did you mean `rules.py:chose`?"),
+        ("", "a function that rules.py defines: none so far"),
+        ("class choose: ...", "a function that rules.py defines: none so far"),
+        ("if True:\n    def choose(request, replicas): ...", "rules.py defines: none so far"),
+        ("async def choose(request, replicas): ...", "rules.py defines: none so far"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["router", "admission"])
+def test_a_rule_that_cannot_be_used_is_a_fault(folder, key, content, message):
+    if content is not None:
+        Path("rules.py").write_text(content)
+    said = faults(BASE.replace("replicas: 2", f"replicas: 2, {key}: rules.py:choose"))
+    assert said.startswith(f"scenario.yaml:14:22: fleet.{key}: got 'rules.py:choose'\n")
+    assert message in said
+
+
+@pytest.mark.parametrize("text", ["rules.py:", "rules.py:2nd", "rules.py:a-b", "rules.py", ":"])
+def test_a_rule_is_a_file_and_the_name_of_a_function(folder, text):
+    Path("rules.py").write_text(RULES)
+    said = faults(BASE, f"fleet.admission='{text}'")
+    assert "allowed: a function of your own, `file.py:function`" in said
+
+
+def test_a_rule_is_sought_beside_the_scenario(folder, monkeypatch):
+    (folder / "project").mkdir()
+    (folder / "project" / "rules.py").write_text(RULES)
+    (folder / "project" / "scenario.yaml").write_text(BASE)
+    rule = load("project/scenario.yaml", ("fleet.router=rules.py:choose",)).fleet.router
+    assert Path(rule.path) == (folder / "project" / "rules.py").resolve()
 
 
 @pytest.mark.parametrize(
@@ -477,9 +626,12 @@ def test_a_precision_the_gpu_lacks_is_a_fault(folder):
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="ascii", min_codepoint=32, exclude_characters='"\\'))
-    | st.sampled_from(["5min", "20/s", "80GiB", "95%", "1..4", "constant", "trace", "mixture"]),
+    | st.sampled_from(["5min", "20/s", "80GiB", "95%", "1..4", "constant", "trace", "mixture",
+                       "rules.py:choose", "rules.py:x"]),
     lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["kind", "tokens", "of", "name", "rate", "x"]), inner),
+    | st.dictionaries(
+        st.sampled_from(["kind", "tokens", "of", "name", "rate", "replica", "path", "x"]), inner
+    ),
     max_leaves=6,
 )  # fmt: skip
 WHOLE = YAML(typ="safe").load(EVERYTHING)
@@ -500,6 +652,7 @@ def test_any_value_anywhere_loads_or_is_a_fault_with_its_place(tmp_path_factory,
     holder[at[-1]] = value
     folder = tmp_path_factory.getbasetemp()
     (folder / "rows.csv").write_text(TRACE)
+    (folder / "rules.py").write_text(RULES)
     file = folder / "any.yaml"
     file.write_text(json.dumps(data, indent=1))  # JSON is YAML
     try:
@@ -692,11 +845,11 @@ def test_a_config_that_cannot_be_used_is_a_fault(folder, content, message):
     assert message in said
 
 
-# --- ten broken scenarios through the real command line -----------------------------------------
+# --- eleven broken scenarios through the real command line --------------------------------------
 
 
-def test_there_are_ten_broken_scenarios():
-    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 10
+def test_there_are_eleven_broken_scenarios():
+    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 11
 
 
 def assert_says(case, code, stdout, stderr):

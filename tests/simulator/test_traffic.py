@@ -225,7 +225,7 @@ def test_lognormal_lengths_are_clipped_to_their_bounds():
 
 def test_a_wild_tail_does_not_overflow():
     drawn = lengths(1000, kind="lognormal", median=1, p95=1e15)
-    assert 1 == drawn.min() < drawn.max() == 2**40
+    assert 1 == drawn.min() < drawn.max() == 2**30
 
 
 @pytest.mark.parametrize("weights, shares", [(None, [1 / 3, 1 / 3, 1 / 3]), ([1, 0, 3], [1, 0, 3])])
@@ -377,7 +377,7 @@ def test_the_fleet_never_enters_the_traffic(part):
 # --- traces: reading ----------------------------------------------------------------------------
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-MOONCAKE = '{"timestamp": %d, "input_length": %d, "output_length": %d, "hash_ids": [0, 1]}\n'
+MOONCAKE = '{"timestamp": %d, "input_length": %d, "output_length": %d}\n'
 
 
 def written(tmp_path, name, content):
@@ -536,7 +536,7 @@ def replay(path, **settings):
 def windows(arrivals, replication=0, start_s=-10.0, end_s=50.0):
     """Instants and rows of one drawing."""
     rng = stream(14, "windows", replication)
-    return draw_trace_rows(arrivals, start_s, end_s, rng)[1:]
+    return draw_trace_rows(arrivals, start_s, end_s, rng)[1:3]
 
 
 def test_one_window_repeats_the_recording_to_the_last_gap(bursty):

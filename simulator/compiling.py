@@ -1,0 +1,43 @@
+"""The kernel is compiled once per version of its source, and kept on disk."""
+
+import numba
+import numpy as np
+
+from simulator.data_plane import Limits, Pool, Setup
+from simulator.kernel import CACHE_FOLDER, entries
+from simulator.kernel.step_time import StepTime
+from simulator.plane import Plane
+from simulator.run import TIMED_OUT
+from simulator.traffic import NS_PER_S, Workload
+
+READY = CACHE_FOLDER / "ready"
+
+
+def is_compiled() -> bool:
+    """Whether compiled code of this version is at hand, so that a run starts at once."""
+    return READY.exists() or numba.config.DISABLE_JIT
+
+
+def compile_kernel() -> None:
+    """Compile every door of the kernel and keep the code on disk; takes a quarter of a minute."""
+    limits = Limits(2, 64, True, 100, 16, 1000)
+    ones = np.ones(2, dtype=np.int64)
+    demand = Workload(ones, ones.astype(np.int32), ones.astype(np.int32), ones.astype(np.int16))
+    counted = np.ones(2, dtype=np.bool_)
+    times = StepTime(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    setup = Setup(
+        demand, counted, 0, 2 * NS_PER_S, demand.group, [Pool(1, limits, times)],
+        "least-outstanding", lambda request, replicas: 0, None, None, 0, NS_PER_S, 1, (), NS_PER_S,
+    )  # fmt: skip
+    plane = Plane(setup)
+    plane.advance(2)
+    plane.stop(0)
+    plane.close(0)
+    plane.drain(0)
+    plane.start(0)
+    plane.open(0)
+    entries.end(plane.state, 0, TIMED_OUT, 1)
+    entries.dispatch(plane.state, 0, 1)
+    plane.run(3 * NS_PER_S)
+    READY.parent.mkdir(parents=True, exist_ok=True)
+    READY.touch()

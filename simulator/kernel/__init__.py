@@ -1,0 +1,67 @@
+"""The data plane, compiled: state (arrays), blocks and prefix (KV cache), queues, batching
+(the scheduler), routing, advance. docs/background/serving-engine.md has its rules.
+
+Everything also runs as plain Python with NUMBA_DISABLE_JIT=1. Never fastmath: the plane must agree
+with its twin to the last bit.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numba
+
+
+def source_digest() -> str:
+    """Of all that is compiled: Numba itself looks at one file when it asks whether code is stale,
+    while functions are inlined across files."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    here = Path(__file__).parent
+    for path in [*sorted(here.glob("*.py")), here.parent / "run.py"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled code of this very version is kept between runs."""
+    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "fleetcast" / f"kernel-{source_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    return folder if writable else Path(tempfile.gettempdir()) / "fleetcast" / folder.name
+
+
+CACHE_FOLDER = cache_folder()
+
+
+@contextmanager
+def own_cache() -> Iterator[None]:
+    """Functions decorated inside keep their compiled code in our folder, others where they did."""
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(CACHE_FOLDER)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+OPTIONS = {"error_model": "numpy", "forceinline": True, "_nrt": False}
+"""Each call would pass some hundred words of array descriptions, which takes longer than the work:
+`forceinline` makes one function of each door. Without `_nrt`, Numba would count references to every
+array at every call; the kernel allocates nothing, so nothing needs it."""
+
+
+def kernel(function):
+    """Compile a function that only compiled code calls."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def door(function):
+    """Compile a function that Python code may call too, and keep the code on disk."""
+    with own_cache():
+        return numba.njit(cache=True, **OPTIONS)(function)

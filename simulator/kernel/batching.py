@@ -1,0 +1,96 @@
+"""Continuous batching on one replica: step after step, from boundary to boundary.
+
+Most boundaries only end a step of decodes and begin the next: `decode` does those, one after the
+other, without looking at any request. `boundary` does all others.
+"""
+
+from simulator.kernel import kernel
+from simulator.kernel.decoding import decode, start_decoding, stop_decoding
+from simulator.kernel.ending import end
+from simulator.kernel.leaving import hang_up
+from simulator.kernel.prefix import release
+from simulator.kernel.queues import collect
+from simulator.kernel.scheduling import compose
+from simulator.kernel.state import NEVER_NS, histogram_bin
+from simulator.run import COMPLETED
+
+
+@kernel
+def step_until(s, replica_id, until_ns):
+    """Every boundary of a replica before `until_ns`."""
+    while s.boundary_ns[replica_id] < until_ns:
+        decode(s, replica_id, until_ns)
+        if s.boundary_ns[replica_id] < until_ns:
+            boundary(s, replica_id)
+
+
+@kernel
+def boundary(s, replica_id):
+    """End the step in flight, see who comes and goes, compose the next one."""
+    replica = s.replicas[replica_id]
+    now_ns = s.boundary_ns[replica_id]
+    known_ns = now_ns
+    if replica.stepping:
+        if s.pools[replica.pool].asynchronous:
+            known_ns -= replica.duration_ns
+        end_step(s, replica_id, now_ns)
+    if replica.deadline_ns <= now_ns:
+        hang_up(s, replica_id, now_ns)
+    if replica.inbox > 0:
+        collect(s, replica_id, known_ns)
+    compose(s, replica_id, now_ns)
+
+
+@kernel
+def end_step(s, replica_id, now_ns):
+    """Tokens come out: every decode's next one, the first one after a finished prefill."""
+    fleet, replica = s.fleet[0], s.replicas[replica_id]
+    in_period = 0 <= now_ns < fleet.horizon_ns
+    if in_period:
+        replica.busy_ns += now_ns - max(now_ns - replica.duration_ns, 0)
+        fleet.steps += 1
+        fleet.prefill_tokens += replica.prefill_tokens
+        if replica.decoding > 0:
+            s.histogram[histogram_bin(replica.duration_ns)] += replica.decoding
+    replica.step += 1
+    replica.contexts += replica.decoding
+    block_tokens = s.pools[replica.pool].block_tokens
+    replica.phase = replica.phase - 1 if replica.phase > 0 else block_tokens - 1
+    for position in range(replica.decoding, replica.running):
+        row = s.running[replica_id, position]
+        request = s.requests[row]
+        request.computed += request.granted
+        if request.computed < request.prompt + request.generated:
+            continue  # a partial prefill, the last of the running
+        if request.generated > 0:
+            if in_period:
+                s.histogram[histogram_bin(now_ns - request.last_token_ns)] += 1
+        else:
+            request.first_token_ns = now_ns
+        request.generated += 1
+        start_decoding(s, replica_id, row)
+    if replica.step >= replica.min_finish:
+        finish(s, replica_id, now_ns)
+
+
+@kernel
+def finish(s, replica_id, now_ns):
+    """Those with all their tokens leave, in running order; find the next finish among the rest."""
+    replica = s.replicas[replica_id]
+    replica.min_finish = NEVER_NS
+    kept, decoding = 0, replica.decoding
+    for position in range(replica.running):
+        row = s.running[replica_id, position]
+        request = s.requests[row]
+        if position < decoding:
+            if request.finish_step <= replica.step:
+                stop_decoding(s, replica_id, row)
+                release(s, replica_id, row, request.blocks, request.computed, False)
+                end(s, row, COMPLETED, now_ns)
+                s.load[replica_id] -= 1
+                replica.stuck = False
+                continue
+            replica.min_finish = min(replica.min_finish, request.finish_step)
+        s.running[replica_id, kept] = row
+        kept += 1
+    replica.running = kept

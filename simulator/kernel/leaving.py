@@ -1,0 +1,159 @@
+"""Who leaves a replica before it has all its tokens: preempted, hung up, or drained."""
+
+from simulator.kernel import kernel
+from simulator.kernel.blocks import take_blocks
+from simulator.kernel.decoding import stop_decoding
+from simulator.kernel.ending import end
+from simulator.kernel.prefix import disown, release
+from simulator.kernel.queues import back_to_inbox, pop_waiting, push_front, take_from_inbox
+from simulator.kernel.state import NEVER_NS
+from simulator.run import TIMED_OUT
+
+
+@kernel
+def leave_running(s, replica_id, position, granted, comes_back):
+    """One running request gives back its seat and blocks."""
+    replica = s.replicas[replica_id]
+    row = s.running[replica_id, position]
+    request = s.requests[row]
+    if position < replica.decoding:
+        stop_decoding(s, replica_id, row)
+        block_tokens = s.pools[replica.pool].block_tokens
+        request.blocks = (request.computed + granted + block_tokens - 1) // block_tokens
+    for later in range(position + 1, replica.running):
+        s.running[replica_id, later - 1] = s.running[replica_id, later]
+    replica.running -= 1
+    release(s, replica_id, row, request.blocks, request.computed, comes_back)
+    request.blocks = 0
+
+
+@kernel
+def preempt(s, replica_id, position, granted, now_ns):
+    """The request gives its blocks back and waits, first of its rank, to recompute; `granted` is 1
+    for a decode that was already given its token of this step."""
+    row = s.running[replica_id, position]
+    request = s.requests[row]
+    if position < s.replicas[replica_id].decoding:
+        request.last_token_ns = now_ns
+    leave_running(s, replica_id, position, granted, True)
+    request.computed = 0
+    request.preemptions += 1
+    push_front(s, replica_id, row)
+
+
+@kernel
+def victim(s, replica_id):
+    """Where in running order the next to be preempted stands: the last, or under the priority
+    policy the last among those of the highest number."""
+    replica = s.replicas[replica_id]
+    chosen = replica.running - 1
+    if s.pools[replica.pool].priority:
+        for position in range(chosen - 1, -1, -1):
+            worst = s.requests[s.running[replica_id, chosen]].rank
+            if s.requests[s.running[replica_id, position]].rank > worst:
+                chosen = position
+    return chosen
+
+
+@kernel
+def hang_up(s, replica_id, now_ns):
+    """Requests whose client has gone by now leave: running, waiting, inbox."""
+    replica = s.replicas[replica_id]
+    timeout_ns = s.fleet[0].timeout_ns
+    replica.deadline_ns = NEVER_NS
+    replica.stuck = False
+    position = 0
+    while position < replica.running:
+        row = s.running[replica_id, position]
+        deadline_ns = s.arrival_ns[row] + timeout_ns
+        if deadline_ns > now_ns:
+            replica.deadline_ns = min(replica.deadline_ns, deadline_ns)
+            position += 1
+            continue
+        leave_running(s, replica_id, position, 0, False)
+        end(s, row, TIMED_OUT, deadline_ns)
+        s.load[replica_id] -= 1
+    for rank in range(s.waiting.shape[1]):
+        row, keep = s.waiting[replica_id, rank, 0], -1
+        s.waiting[replica_id, rank, 0] = -1
+        while row >= 0:
+            after = s.requests[row].next
+            if not hangs_up(s, replica_id, row, now_ns):
+                link(s, s.waiting[replica_id, rank], keep, row)
+                keep = row
+            else:
+                replica.waiting -= 1
+            row = after
+        s.waiting[replica_id, rank, 1] = keep
+    # The inbox is dealt with from head to tail, once around.
+    for _ in range(replica.inbox):
+        row = take_from_inbox(s, replica_id)
+        if not hangs_up(s, replica_id, row, now_ns):
+            back_to_inbox(s, replica_id, row)
+
+
+@kernel
+def link(s, ends, previous, row):
+    """Append to a list that is being rebuilt from its head."""
+    s.requests[row].next = -1
+    if previous >= 0:
+        s.requests[previous].next = row
+    else:
+        ends[0] = row
+
+
+@kernel
+def hangs_up(s, replica_id, row, now_ns):
+    """Whether a request that does not run leaves; if not, its deadline is noted."""
+    deadline_ns = s.arrival_ns[row] + s.fleet[0].timeout_ns
+    if deadline_ns > now_ns:
+        replica = s.replicas[replica_id]
+        replica.deadline_ns = min(replica.deadline_ns, deadline_ns)
+        return False
+    disown(s, row)
+    end(s, row, TIMED_OUT, deadline_ns)
+    s.load[replica_id] -= 1
+    return True
+
+
+@kernel
+def drain(s, replica_id, rows):
+    """Everyone leaves, running first, then waiting, then the inbox; the cache is empty afterwards.
+
+    rows int32[load] written: who left, in order.  Returns how many.
+    """
+    replica = s.replicas[replica_id]
+    count = 0
+    for position in range(replica.running):
+        row = s.running[replica_id, position]
+        if position < replica.decoding:
+            request = s.requests[row]
+            block_tokens = s.pools[replica.pool].block_tokens
+            generated = request.output - (request.finish_step - replica.step)
+            computed = request.prompt + generated - 1
+            # The step in flight was granted its blocks, and is lost.
+            granted = int(replica.stepping)
+            request.blocks = (computed + granted + block_tokens - 1) // block_tokens
+        release(s, replica_id, row, s.requests[row].blocks, 0, False)
+        rows[count] = row
+        count += 1
+    replica.running = replica.decoding = 0
+    for rank in range(s.waiting.shape[1]):
+        while s.waiting[replica_id, rank, 0] >= 0:
+            rows[count] = pop_waiting(s, replica_id, rank)
+            count += 1
+    while replica.inbox > 0:
+        rows[count] = take_from_inbox(s, replica_id)
+        count += 1
+    if s.pools[replica.pool].prefix_caching:
+        # Evict everything: nodes leave the table, runs lose their owners.
+        take_blocks(s, replica_id, replica.free)
+    replica.free = replica.blank = s.pools[replica.pool].blocks
+    replica.contexts = replica.step = replica.phase = 0
+    replica.min_finish = replica.deadline_ns = NEVER_NS
+    s.phases[replica_id, :] = 0
+    replica.stepping = replica.stuck = 0
+    replica.duration_ns = replica.prefill_tokens = 0
+    s.load[replica_id] -= count
+    s.boundary_ns[replica_id] = NEVER_NS
+    return count

@@ -1,0 +1,165 @@
+"""The scheduler: who computes how many tokens in the next step of a replica, and with which blocks.
+
+It follows vLLM V1 (vllm/v1/core/sched/scheduler.py): running requests first, each decode one token,
+a prefill what the budget leaves; when blocks run out the last running request is preempted and
+recomputed later; only then are waiting requests admitted, in order, without look-ahead.
+"""
+
+import numpy as np
+
+from simulator.kernel import kernel
+from simulator.kernel.blocks import take_blocks
+from simulator.kernel.leaving import preempt, victim
+from simulator.kernel.prefix import adopt, look_up, own_blocks, register, shareable_blocks
+from simulator.kernel.queues import pop_waiting, waiting_rank
+from simulator.kernel.state import NEVER_NS
+from simulator.kernel.step_time import nanoseconds, step_s
+
+
+@kernel
+def compose(s, replica_id, now_ns):
+    """Grant tokens to running and waiting requests, and begin the step they make."""
+    replica = s.replicas[replica_id]
+    pool, time = s.pools[replica.pool], s.times[replica.pool]
+    replica.stuck = False
+    while True:
+        if not grant_running(s, replica_id, now_ns):
+            granted = replica.decoding
+            if replica.running > replica.decoding:
+                granted += s.requests[s.running[replica_id, replica.decoding]].granted
+            grant_waiting(s, replica_id, pool.budget - granted)
+        if replica.running > 0 or replica.waiting == 0:
+            break
+        # A lone request has preempted itself for want of blocks that others shared with it; now
+        # that it has left they can be evicted.
+    if replica.running == 0:
+        replica.stepping, replica.duration_ns = 0, 0
+        s.boundary_ns[replica_id] = NEVER_NS
+        return
+    prefill_tokens, decode_tokens = 0, replica.decoding
+    contexts, pairs = replica.contexts, replica.contexts + replica.decoding
+    for position in range(replica.decoding, replica.running):
+        request = s.requests[s.running[replica_id, position]]
+        granted, computed = np.int64(request.granted), np.int64(request.computed)
+        contexts += computed
+        pairs += granted * computed + granted * (granted + 1) // 2
+        if granted == 1 and request.generated > 0:
+            decode_tokens += 1
+        else:
+            prefill_tokens += granted
+    replica.prefill_tokens = prefill_tokens
+    replica.stepping = 1
+    seconds = step_s(time, prefill_tokens, decode_tokens, replica.running, contexts, pairs)
+    replica.duration_ns = nanoseconds(seconds)
+    s.boundary_ns[replica_id] = now_ns + replica.duration_ns
+
+
+@kernel
+def grant_running(s, replica_id, now_ns):
+    """One token for each decode, the rest of the budget for a partial prefill, and their blocks;
+    whether anyone was preempted for them."""
+    replica = s.replicas[replica_id]
+    needed = s.phases[replica_id, replica.phase]
+    preempted = False
+    if needed <= replica.free:
+        if needed > 0:
+            take_blocks(s, replica_id, needed)
+    else:
+        grant_decodes(s, replica_id, now_ns)
+        preempted = True
+    if replica.running == replica.decoding:
+        return preempted
+    pool = s.pools[replica.pool]
+    row = s.running[replica_id, replica.decoding]
+    request = s.requests[row]
+    todo = request.prompt + request.generated - request.computed
+    granted = min(todo, pool.budget - replica.decoding)
+    after = request.computed + granted
+    while True:
+        needed = (after + pool.block_tokens - 1) // pool.block_tokens - request.blocks
+        if needed <= replica.free:
+            break
+        preempted = True
+        position = victim(s, replica_id)
+        preempt(s, replica_id, position, int(position < replica.decoding), now_ns)
+        if replica.running == replica.decoding:
+            return preempted
+    take_blocks(s, replica_id, needed)
+    request.blocks += needed
+    request.granted = granted
+    if pool.prefix_caching and (granted > 1 or request.generated == 0):
+        register_prefill(s, replica_id, row, after)
+    return preempted
+
+
+@kernel
+def grant_decodes(s, replica_id, now_ns):
+    """Blocks run out: decodes take theirs in running order, at the cost of victims."""
+    replica = s.replicas[replica_id]
+    block_tokens = s.pools[replica.pool].block_tokens
+    position = 0
+    while position < replica.decoding:
+        request = s.requests[s.running[replica_id, position]]
+        computed = request.prompt + request.output - (request.finish_step - replica.step) - 1
+        if computed % block_tokens == 0:
+            if replica.free == 0:
+                chosen = victim(s, replica_id)
+                preempt(s, replica_id, chosen, int(chosen < position), now_ns)
+                if chosen < position:
+                    position -= 1
+                continue
+            take_blocks(s, replica_id, 1)
+        position += 1
+
+
+@kernel
+def grant_waiting(s, replica_id, budget):
+    """Waiting requests join while budget, seats and blocks last; the head holds up the rest.
+    Returns how many were admitted."""
+    replica = s.replicas[replica_id]
+    pool = s.pools[replica.pool]
+    admitted = 0
+    while replica.waiting > 0 and budget > 0:
+        if replica.running == pool.seats:
+            replica.stuck = True
+            break
+        rank = waiting_rank(s, replica_id)
+        row = s.waiting[replica_id, rank, 0]
+        request = s.requests[row]
+        tokens = request.prompt + request.generated
+        blocks = unused = segments = own = 0
+        if pool.prefix_caching:
+            blocks, unused, segments = look_up(s, replica_id, row, tokens)
+            own = own_blocks(s, row, blocks, tokens, pool.block_tokens)
+        computed = (blocks + own) * pool.block_tokens
+        granted = min(tokens - computed, budget)
+        held = (computed + granted + pool.block_tokens - 1) // pool.block_tokens
+        needed = held - blocks - own
+        if needed + unused + own > replica.free:
+            # With a prefix cache what the head needs can fall while it waits.
+            replica.stuck = not pool.prefix_caching
+            break
+        if not pool.chunked and granted < min(tokens - computed, pool.budget):
+            break
+        pop_waiting(s, replica_id, rank)
+        if pool.prefix_caching:
+            adopt(s, replica_id, row, blocks, segments, own)
+        take_blocks(s, replica_id, needed)
+        request.computed, request.granted, request.blocks = computed, granted, held
+        request.cached_tokens = computed
+        if pool.prefix_caching:
+            register_prefill(s, replica_id, row, computed + granted)
+        s.running[replica_id, replica.running] = row
+        replica.running += 1
+        budget -= granted
+        admitted += 1
+    return admitted
+
+
+@kernel
+def register_prefill(s, replica_id, row, tokens):
+    """The blocks that `tokens` fill may be shared from now on."""
+    request = s.requests[row]
+    block_tokens = s.pools[s.replicas[replica_id].pool].block_tokens
+    limit = shareable_blocks(s, row, request.prompt + request.generated, block_tokens)
+    register(s, replica_id, row, min(limit, tokens // block_tokens))

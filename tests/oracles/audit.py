@@ -1,0 +1,193 @@
+"""The books of the compiled plane: at any instant every request is in one place, every KV block has
+one owner, and whatever is kept twice for speed agrees. simulator/kernel/state.py says what is kept.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from simulator.kernel.blocks import find
+from simulator.kernel.state import CLOSED, NEVER_NS, State
+from simulator.plane import Plane
+from simulator.run import UNFINISHED
+
+
+def audit(plane: Plane) -> None:
+    """Raises AssertionError unless the books of all replicas balance at `plane.env.now`."""
+    s = plane.state
+    places = Counter(listed(s, int(s.fleet[0].stranded_head), int(s.fleet[0].stranded_tail)))
+    assert sum(places.values()) == s.fleet[0].stranded
+    live_nodes = 0
+    for replica_id in range(s.replicas.size):
+        waiting, inbox = audit_queues(s, replica_id)
+        running = s.running[replica_id, : s.replicas[replica_id].running].tolist()
+        places.update([*running, *waiting, *inbox])
+        audit_step(s, replica_id, running, plane.env.now)
+        nodes = audit_nodes(s, replica_id, running)
+        audit_blocks(s, replica_id, running, nodes)
+        audit_own_runs(s, running, waiting, inbox)
+        live_nodes += len(nodes)
+    assert s.fleet[0].fresh_node == live_nodes + len(spare_nodes(s))
+    assert set(places.values()) <= {1}, "a request is in one place"
+    arrived = np.arange(s.requests.size) < s.fleet[0].next_row
+    around = np.flatnonzero(arrived & (s.requests.outcome == UNFINISHED)).tolist()
+    assert sorted(places) == around, "who has arrived is somewhere or has ended"
+    counted = (s.requests.counted == 1) & (s.requests.outcome == UNFINISHED)
+    assert s.fleet[0].left == counted.sum()
+
+
+def listed(s: State, head: int, tail: int) -> list[int]:
+    """The rows of a list of requests."""
+    rows = []
+    while head >= 0:
+        rows.append(head)
+        head = int(s.requests[head].next)
+    assert tail == (rows[-1] if rows else -1)
+    return rows
+
+
+def audit_queues(s: State, replica_id: int) -> tuple[list[int], list[int]]:
+    """Waiting, in order of precedence, and the inbox."""
+    replica = s.replicas[replica_id]
+    waiting: list[int] = []
+    for rank, (head, tail) in enumerate(s.waiting[replica_id].tolist()):
+        rows = listed(s, head, tail)
+        assert not s.pools[replica.pool].priority or {s.requests[r].rank for r in rows} <= {rank}
+        waiting += rows
+    inbox = listed(s, int(replica.inbox_head), int(replica.inbox_tail))
+    assert (replica.waiting, replica.inbox) == (len(waiting), len(inbox))
+    joined = [int(s.requests[row].joined_ns) for row in inbox]
+    assert joined == sorted(joined)
+    assert replica.inbox_ns == (joined[0] if joined else NEVER_NS)
+    assert s.load[replica_id] % CLOSED == replica.running + len(waiting) + len(inbox)
+    for row in [*waiting, *inbox]:
+        request = s.requests[row]
+        assert request.computed == request.blocks == request.shared == request.segments == 0
+        assert request.replica == replica_id
+    return waiting, inbox
+
+
+def audit_step(s: State, replica_id: int, running: list[int], now_ns: int) -> None:
+    """The step in flight, and the sums kept over decodes."""
+    replica, pool = s.replicas[replica_id], s.pools[s.replicas[replica_id].pool]
+    decodes, prefills = running[: replica.decoding], running[replica.decoding :]
+    assert len(running) <= pool.seats
+    assert len(decodes) + sum(int(s.requests[row].granted) for row in prefills) <= pool.budget
+    assert all(s.requests[row].granted > 0 for row in prefills)
+    assert bool(running) == bool(replica.stepping)
+    busy = replica.live and running
+    assert (s.boundary_ns[replica_id] >= now_ns) if busy else True
+    assert (s.boundary_ns[replica_id] < NEVER_NS) == bool(
+        replica.live and s.load[replica_id] % CLOSED
+    )
+    contexts = [computed_tokens(s, replica_id, row) for row in decodes]
+    assert replica.contexts == sum(contexts)
+    phases = np.bincount(
+        (np.array(contexts, dtype=int) + replica.phase) % pool.block_tokens,
+        minlength=s.phases.shape[1],
+    )
+    assert s.phases[replica_id].tolist() == phases.tolist()
+    finish_steps = [int(s.requests[row].finish_step) for row in decodes]
+    assert replica.step < min(finish_steps, default=NEVER_NS)
+    assert replica.min_finish <= min(finish_steps, default=NEVER_NS)
+    deadlines = s.arrival_ns[running] + s.fleet[0].timeout_ns
+    assert replica.deadline_ns <= deadlines.min(initial=NEVER_NS)
+
+
+def computed_tokens(s: State, replica_id: int, row: int) -> int:
+    """Of a decode, whose count is not kept."""
+    request = s.requests[row]
+    left = int(request.finish_step - s.replicas[replica_id].step)
+    return int(request.prompt + request.output) - left - 1
+
+
+def audit_nodes(s: State, replica_id: int, running: list[int]) -> list[int]:
+    """The nodes of one replica: used ones, and those in its eviction queue."""
+    replica = s.replicas[replica_id]
+    queue = list(eviction_queue(s, replica_id))
+    assert replica.free == replica.blank + sum(int(s.nodes[index].resident) for index in queue)
+    assert replica.blank >= 0
+    users: Counter[int] = Counter()
+    for row in running:
+        users.update(used_nodes(s, replica_id, row))
+    keyed = {int(i) for i in s.table[s.table >= 0] if s.nodes[i].replica == replica_id}
+    assert keyed == set(users) | {index for index in queue if s.nodes[index].key >= 0}
+    for index in keyed:
+        assert find(s, s.nodes[index].key, replica_id) == index
+        assert s.nodes[index].users == users[index]
+    keys = [int(s.nodes[index].key) for index in keyed]
+    assert len(set(keys)) == len(keys)
+    for index in {*queue, *users}:
+        node = s.nodes[index]
+        assert node.resident > 0 and node.replica == replica_id
+    assert all(s.nodes[index].users == 0 for index in queue)
+    return [*queue, *users]
+
+
+def eviction_queue(s: State, replica_id: int) -> Iterator[int]:
+    """Front to back; neighbours know each other."""
+    previous, index = -1, int(s.replicas[replica_id].evict_head)
+    while index >= 0:
+        assert s.nodes[index].previous == previous
+        yield index
+        previous, index = index, int(s.nodes[index].next)
+    assert s.replicas[replica_id].evict_tail == previous
+
+
+def used_nodes(s: State, replica_id: int, row: int) -> list[int]:
+    """The nodes a running request uses; its shared blocks are in them."""
+    request, block_tokens = s.requests[row], s.pools[s.replicas[replica_id].pool].block_tokens
+    first, used, begin = int(s.chain_first[row]), [], 0
+    for segment in range(first, first + int(request.segments)):
+        end = int(s.chain_ends[segment]) // block_tokens
+        index = int(s.chain_nodes[segment])
+        if end > begin:
+            assert s.nodes[index].key == s.chain_keys[segment]
+            assert s.nodes[index].resident >= min(int(request.shared), end) - begin > 0
+            used.append(index)
+        begin = end
+    assert request.shared <= begin
+    return used
+
+
+def audit_blocks(s: State, replica_id: int, running: list[int], nodes: list[int]) -> None:
+    """Every block is free, in a used node, or a running request's own."""
+    replica, pool = s.replicas[replica_id], s.pools[s.replicas[replica_id].pool]
+    own = 0
+    for position, row in enumerate(running):
+        request = s.requests[row]
+        if position < replica.decoding:
+            tokens = computed_tokens(s, replica_id, row) + 1
+        else:
+            tokens = int(request.computed + request.granted)
+            assert request.blocks == -(-tokens // pool.block_tokens)
+        own += -(-tokens // pool.block_tokens) - int(request.shared)
+        assert -(-tokens // pool.block_tokens) >= request.shared
+    in_use = sum(int(s.nodes[index].resident) for index in nodes if s.nodes[index].users)
+    assert replica.free + in_use + own == pool.blocks
+    assert replica.free >= 0
+    if not pool.prefix_caching:
+        assert (replica.blank, nodes) == (replica.free, [])
+
+
+def audit_own_runs(s: State, running: list[int], waiting: list[int], inbox: list[int]) -> None:
+    """Blocks that a preempted request left behind: it knows them, and they know it."""
+    assert all(s.requests[row].own_node == -1 for row in [*running, *inbox])
+    for row in waiting:
+        index = int(s.requests[row].own_node)
+        if index >= 0:
+            node = s.nodes[index]
+            assert (node.key, node.owner, node.users) == (-1, row, 0)
+            assert 0 <= node.full <= node.resident
+            assert node.replica == s.requests[row].replica
+
+
+def spare_nodes(s: State) -> list[Any]:
+    """The records that were given back."""
+    spare, index = [], int(s.fleet[0].spare_node)
+    while index >= 0:
+        spare.append(index)
+        index = int(s.nodes[index].next)
+    return spare

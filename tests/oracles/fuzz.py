@@ -1,0 +1,157 @@
+"""The compiled plane against its twin on random cases: `python -m tests.oracles.fuzz --cases 5000`.
+
+Exit code 1, with the seeds and the first differences, when any case differs in any bit. With
+NUMBA_DISABLE_JIT=1 the kernel runs as plain Python.
+"""
+# ruff: noqa: T201
+
+import argparse
+import os
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.data_plane import Outcome, Setup
+from simulator.plane import Plane
+from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
+from tests.oracles.fuzz_cases import Case, random_case
+from tests.oracles.twin import Twin
+from tests.oracles.twin_engine import Request
+
+AT_ONCE = 20
+"""Cases that a worker takes together."""
+SHOWN = 10
+"""Cases whose differences are printed."""
+
+
+class Comparison(NamedTuple):
+    """What two planes say differently of a case, and what happened in it."""
+
+    seed: int
+    differences: list[str]
+    seen: Counter[str]
+
+
+class Watched(Twin):
+    """A twin that counts how often a request finds no routable replica."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.stranded_ever = 0
+
+    def route(self, request: Request) -> None:
+        super().route(request)
+        line = self.waiting_for_a_replica
+        self.stranded_ever += bool(line) and line[-1] is request
+
+
+def compare(seed: int) -> Comparison:
+    """Play the case of a seed on both planes."""
+    case, twins = random_case(seed), []
+
+    def watched(setup: Setup) -> Twin:
+        twins.append(Watched(setup))
+        return twins[0]
+
+    expected = case.play(watched)
+    try:
+        with np.errstate(over="ignore"):  # 64-bit hashes wrap around
+            differences = case.differences(expected, case.play(Plane))
+    except Exception:  # it is a difference, and the other seeds are to be played, too
+        differences = [f"the plane raised {traceback.format_exc(limit=-3)}"]
+    return Comparison(seed, differences, seen(case, expected, twins[0].stranded_ever))
+
+
+def seen(case: Case, outcome: Outcome, stranded: int) -> Counter[str]:
+    """What a case is about: its choices, and what became of them."""
+    setup, ended = case.setup, outcome.outcome
+    instants = np.concatenate([outcome.finish_ns, outcome.first_token_ns])
+    limits = [pool.limits for pool in setup.pools]
+    by_rule = setup.routing_rule is not None
+    return Counter(
+        {
+            "cases": 1,
+            "requests": ended.size,
+            "completed": int((ended == COMPLETED).sum()),
+            "rejected": int((ended == REJECTED).sum()),
+            "timed out": int((ended == TIMED_OUT).sum()),
+            "lost": int((ended == LOST).sum()),
+            "unfinished": int((ended == UNFINISHED).sum()),
+            "steps": outcome.steps,
+            "preemptions": int(outcome.preemptions.sum()),
+            "preemptions of one request": int(outcome.preemptions.max(initial=0)),
+            "preemptions by priority": int(
+                outcome.preemptions.sum() if any(one.priority_policy for one in limits) else 0
+            ),
+            "retries": int(outcome.retries.sum()),
+            "stranded": stranded,
+            "cached tokens": int(outcome.cached_tokens.sum()),
+            "arrivals at a step's end": int(np.isin(setup.workload.arrival_ns, instants).sum()),
+            "stopped early": int(outcome.stopped_early),
+            "routing rules": int(by_rule),
+            "admission rules": int(setup.admission_rule is not None),
+            "queue limits": int(setup.queue_limit is not None),
+            "several pools": int(len(setup.pools) > 1),
+            "failures and scaling": int(bool(case.script)),
+            "asynchronous": int(any(one.async_scheduling for one in limits)),
+            "synchronous": int(not all(one.async_scheduling for one in limits)),
+            "prefix caching": int(any(one.prefix_caching for one in limits)),
+            "unchunked": int(not all(one.chunked_prefill for one in limits)),
+            "experts": int(any(pool.time.experts_s > 0 for pool in setup.pools)),
+            f"router {setup.router}": int(len(setup.pool_of) > 1 and not by_rule),
+        }
+    )
+
+
+def total(comparisons: Iterable[Comparison]) -> Counter[str]:
+    """What happened in all of them; of 'preemptions of one request' the most."""
+    key, whole, most = "preemptions of one request", Counter[str](), 0
+    for comparison in comparisons:
+        whole.update(comparison.seen)
+        most = max(most, comparison.seen[key])
+    whole[key] = most
+    return whole
+
+
+def compare_all(seeds: range, workers: int) -> Iterator[Comparison]:
+    """In order of seeds."""
+    if workers == 1:
+        yield from map(compare, seeds)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(compare, seeds, chunksize=AT_ONCE)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.oracles.fuzz", description=__doc__)
+    parser.add_argument("--cases", type=int, default=1000, help="how many (default: 1000)")
+    parser.add_argument("--start", type=int, default=0, help="the first seed (default: 0)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    given = parser.parse_args()
+    compiled = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+    if given.workers > 1 and compiled:
+        compare(given.start)  # compiled once, for all of them
+    comparisons, different = [], []
+    for comparison in compare_all(range(given.start, given.start + given.cases), given.workers):
+        comparisons.append(comparison)
+        if comparison.differences:
+            different.append(comparison)
+            if len(different) <= SHOWN:
+                print(f"seed {comparison.seed}:", *comparison.differences, sep="\n  ")
+    covered = ", ".join(f"{count:,} {name}" for name, count in sorted(total(comparisons).items()))
+    print(f"{'compiled' if compiled else 'interpreted'} plane and twin: {covered}")
+    if different:
+        print(f"{len(different)} cases DIFFER, seeds {[c.seed for c in different]}")
+        return 1
+    print("no difference")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

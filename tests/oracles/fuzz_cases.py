@@ -1,0 +1,175 @@
+"""Random small cases for data planes, and what two planes say differently of one.
+
+    case = random_case(seed)
+    case.differences(case.play(Twin), case.play(Other))
+
+Everything is deterministic in the seed. The cases are small and mean: few blocks, few seats, many
+events at the same instant.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from simulator.data_plane import DataPlane, Outcome, Setup
+from simulator.traffic import NS_PER_S
+from tests.oracles.fuzz_demand import CHAINS, random_workload
+from tests.oracles.fuzz_fleet import (
+    Action,
+    emptiest,
+    random_allowances,
+    random_pools,
+    random_script,
+    short_of_work,
+    timeout_ns,
+)
+
+ROUTERS = (
+    "round-robin", "random", "power-of-two", "least-outstanding", "least-kv", "prefix-aware",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One setup, what is done to its replicas, and when it ends at the latest."""
+
+    seed: int
+    setup: Setup
+    script: tuple[Action, ...]
+    end_ns: int
+
+    def play(self, plane: Callable[[Setup], DataPlane]) -> Outcome:
+        return play(plane(self.setup), self.script, self.end_ns)
+
+    def differences(self, a: Outcome, b: Outcome) -> list[str]:
+        """Where the run may end before `end_ns`, what depends on that instant is left out."""
+        everything = self.end_ns == self.setup.horizon_ns
+        return differences(a, b, None if everything else self.setup.counted)
+
+
+def play(plane: DataPlane, script: Iterable[Action], end_ns: int) -> Outcome:
+    """Install the script on the plane's clock, and run."""
+    stopped: set[int] = set()
+
+    def act(action: Action) -> Generator[simpy.Event, Any, None]:
+        yield plane.env.timeout(action.time_ns - plane.env.now)
+        name, replica = action.name, action.replica
+        if name == "stop_if_idle":
+            if plane.outstanding()[replica] == 0:
+                plane.stop(replica)
+                stopped.add(replica)
+        elif name == "start_if_stopped":
+            if replica in stopped:
+                plane.start(replica)
+                stopped.remove(replica)
+        else:
+            getattr(plane, name)(replica)
+
+    for action in script:
+        plane.env.process(act(action))
+    return plane.run(end_ns)
+
+
+def differences(a: Outcome, b: Outcome, rows: NDArray[np.bool_] | None = None) -> list[str]:
+    """What differs, to the last bit. `rows`: look only at these, and not at the free blocks.
+
+    When both stopped early, the rest depends on when exactly they noticed.
+    """
+    if a.stopped_early or b.stopped_early:
+        same = a.stopped_early == b.stopped_early
+        return [] if same else [f"stopped_early: {a.stopped_early} != {b.stopped_early}"]
+    found = []
+    for name in (field.name for field in fields(Outcome)):
+        one, other = np.asarray(getattr(a, name)), np.asarray(getattr(b, name))
+        if name == "free_blocks" and rows is not None:
+            continue
+        if one.shape != other.shape:
+            found.append(f"{name}: shapes {one.shape} != {other.shape}")
+            continue
+        unequal = one != other
+        if rows is not None and unequal.shape == rows.shape and name in ROW_COLUMNS:
+            unequal &= rows
+        places = np.argwhere(unequal)
+        for place in map(tuple, places[:5]):
+            found.append(f"{name}{[int(i) for i in place]}: {one[place]} != {other[place]}")
+        if len(places) > 5:
+            found.append(f"{name}: {len(places)} places in all")
+    return found
+
+
+ROW_COLUMNS = (
+    "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome", "cached_tokens",
+)  # fmt: skip
+
+
+def random_case(seed: int, **forced: Any) -> Case:
+    """The case of a seed. `forced` fixes some of the choices below by name."""
+    rng = np.random.default_rng(seed)
+    grid_s = float(rng.choice([0.1, 1.0]))
+    choices: dict[str, Any] = {
+        "rows": int(rng.choice([rng.integers(1, 8), rng.integers(8, 60), rng.integers(60, 151)])),
+        "replicas": int(rng.integers(1, 6)),
+        "pools": int(rng.integers(1, 4)),
+        "coarse": bool(rng.random() < 0.4),
+        "experts": bool(rng.random() < 0.3),
+        "chains": str(rng.choice(CHAINS)),
+        "prefix_caching": None,
+        "async_scheduling": None,
+        "chunked_prefill": None,
+        "priority_policy": None,
+        "router": str(rng.choice(ROUTERS)),
+        "routing_rule": bool(rng.random() < 0.1),
+        "admission_rule": bool(rng.random() < 0.1),
+        "queue_limit": None if rng.random() < 0.7 else int(rng.integers(1, 12)),
+        "timeout_steps": [None, int(rng.integers(2, 15)), int(rng.integers(15, 200))][
+            rng.choice(3, p=[0.4, 0.2, 0.4])
+        ],
+        "retries": int(rng.integers(0, 4)),
+        "allowances": bool(rng.random() < 0.2),
+        "failures": bool(rng.random() < 0.6),
+        "to_the_end": bool(rng.random() < 0.5),
+        "steps": int(rng.integers(5, 250)),
+    }
+    assert set(forced) <= set(choices), f"not a choice: {set(forced) - set(choices)}"
+    choices |= forced
+    grid_ns = round(grid_s * NS_PER_S)
+    horizon_ns = choices["steps"] * grid_ns
+    start_ns = -int(rng.choice([0, choices["steps"] // 4])) * grid_ns
+    tail_ns = int(rng.choice([choices["steps"] // 3 + 1, 50 * choices["steps"]])) * grid_ns
+    end_ns = horizon_ns if choices["to_the_end"] else horizon_ns + tail_ns
+    pools = random_pools(rng, choices, grid_s)
+    blocks = [pool.limits.block_tokens for pool in pools]
+    last_ns = min(end_ns, horizon_ns + horizon_ns // 3)
+    workload = random_workload(
+        rng,
+        rows=choices["rows"],
+        span_ns=(start_ns, last_ns),
+        grid_ns=grid_ns if choices["coarse"] else 1,
+        chains=choices["chains"],
+        block_tokens=int(rng.choice(blocks)),
+        tokens_max=max(pool.limits.blocks * pool.limits.block_tokens for pool in pools),
+    )
+    arrival_ns = workload.arrival_ns
+    setup = Setup(
+        workload=workload,
+        counted=(arrival_ns >= 0) & (arrival_ns < horizon_ns),
+        start_ns=start_ns,
+        horizon_ns=horizon_ns,
+        priority=rng.integers(0, 4, len(workload)),
+        pools=pools,
+        router=choices["router"],
+        routing_rule=emptiest if choices["routing_rule"] else None,
+        admission_rule=short_of_work if choices["admission_rule"] else None,
+        queue_limit=choices["queue_limit"],
+        salt=int(rng.integers(0, 2**63 - 1)),
+        timeout_ns=timeout_ns(rng, choices, grid_ns),
+        retries=choices["retries"],
+        allowances=random_allowances(rng, workload, grid_s) if choices["allowances"] else (),
+        sample_interval_ns=int(rng.integers(1, 20)) * grid_ns // int(rng.choice([1, 1, 3])),
+    )
+    script = random_script(rng, setup, end_ns, grid_ns if choices["coarse"] else 1, grid_ns)
+    return Case(seed, setup, tuple(script if choices["failures"] else ()), end_ns)

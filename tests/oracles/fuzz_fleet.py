@@ -1,0 +1,173 @@
+"""Random fleets for fuzz_cases.py: pools, clients, allowances, lives of replicas, users' rules."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulator.data_plane import Allowance, Limits, Pool, Setup
+from simulator.kernel.step_time import StepTime
+from simulator.rules import ReplicaView, RequestView
+from simulator.traffic import Workload
+
+FOREVER_NS = 1 << 60
+
+
+class Action(NamedTuple):
+    """What the script does to a replica at an instant: a method of DataPlane, or
+    stop_if_idle / start_if_stopped, as scaling does it."""
+
+    time_ns: int
+    name: str
+    replica: int
+
+
+def timeout_ns(rng: np.random.Generator, choices: dict[str, Any], grid_ns: int) -> int:
+    """A client's patience: for ever, or some steps, in half of the cases a whole number of them."""
+    if choices["timeout_steps"] is None:
+        return FOREVER_NS
+    return choices["timeout_steps"] * grid_ns + int(rng.choice([0, grid_ns // 3]))
+
+
+def random_pools(rng: np.random.Generator, choices: dict[str, Any], grid_s: float) -> list[Pool]:
+    pools = min(choices["pools"], choices["replicas"])
+    each = 1 + rng.multinomial(choices["replicas"] - pools, [1 / pools] * pools)
+    return [
+        Pool(int(n), random_limits(rng, choices), random_time(rng, choices, grid_s)) for n in each
+    ]
+
+
+def random_limits(rng: np.random.Generator, choices: dict[str, Any]) -> Limits:
+    """Blocks from so few that preemptions storm to enough for every seat."""
+
+    def flag(name: str) -> bool:
+        drawn = bool(rng.random() < 0.5)
+        return drawn if choices[name] is None else choices[name]
+
+    seats = int(rng.integers(1, 13))
+    blocks = int(rng.choice([rng.integers(4, 16), rng.integers(16, 81)]))
+    block_tokens = int(rng.choice([16, 16, 16, 8, 5]))
+    tokens = blocks * block_tokens
+    return Limits(
+        max_num_seqs=seats,
+        max_num_batched_tokens=seats
+        + int(rng.choice([rng.integers(1, 30), rng.integers(30, 301)])),
+        chunked_prefill=flag("chunked_prefill"),
+        blocks=blocks,
+        block_tokens=block_tokens,
+        context_tokens=int(rng.choice([10_000, tokens, rng.integers(tokens // 2, tokens + 1)])),
+        async_scheduling=flag("async_scheduling"),
+        prefix_caching=flag("prefix_caching"),
+        priority_policy=flag("priority_policy"),
+    )
+
+
+def random_time(rng: np.random.Generator, choices: dict[str, Any], grid_s: float) -> StepTime:
+    """Coarse: every step takes the same, so that all events fall on a grid. Else linear."""
+    if choices["coarse"]:
+        return StepTime(grid_s, 0.0, 0.0, 0.0, 0.0, 0.0)
+    fixed, prefill, decode, sequence, kv, pair, mixed, experts = (
+        grid_s * share * float(rng.random())
+        for share in (1.0, 0.01, 0.1, 0.05, 0.001, 0.00001, 0.5, 1.0)
+    )
+    if not choices["experts"]:
+        return StepTime(fixed, prefill, decode, sequence, kv, pair)
+    miss = 1 - float(rng.choice([1 / 8, 2 / 8, 8 / 256]))
+    return StepTime(fixed, prefill, decode, sequence, kv, pair, mixed, experts, miss)
+
+
+def random_allowances(
+    rng: np.random.Generator, workload: Workload, grid_s: float
+) -> tuple[Allowance, ...]:
+    """Some of the metrics, with limits and violations that some cases keep and others do not."""
+    scale_s = {"ttft": 10 * grid_s, "tpot": 2 * grid_s, "e2e": 40 * grid_s, "error": 1.0}
+    wanted = rng.choice(list(scale_s), size=int(rng.integers(1, 5)), replace=False)
+    return tuple(
+        Allowance(
+            str(metric),
+            float(scale_s[str(metric)] * rng.integers(1, 5)),
+            int(rng.integers(0, len(workload) + 1)),
+        )
+        for metric in wanted
+    )
+
+
+def random_script(
+    rng: np.random.Generator, setup: Setup, end_ns: int, quantum_ns: int, step_ns: int
+) -> list[Action]:
+    """Consistent lives of all replicas: failures, some of them together, and scaling."""
+
+    def some(steps: float) -> int:
+        """An interval of about so many steps, on the grid, now and then none at all."""
+        drawn_ns = int(rng.integers(0, max(int(steps * step_ns), 1) + 1))
+        return int(rng.choice([drawn_ns // quantum_ns * quantum_ns, 0], p=[0.9, 0.1]))
+
+    steps = (end_ns - setup.start_ns) / step_ns
+    together_ns = setup.start_ns + some(min(steps, 300))
+    outage_ns = (some(10), some(40))
+    all_down = rng.random() < 0.3
+    script = []
+    for replica in range(len(setup.pool_of)):
+        now_ns = setup.start_ns + some(min(steps, 300) / 2)
+        if all_down:
+            script += failure(replica, together_ns, *outage_ns)
+            now_ns = together_ns + sum(outage_ns) + some(30)
+        while now_ns <= end_ns and rng.random() < 0.8:
+            match rng.choice(["failure", "pause", "failure while closed", "retirement"]):
+                case "failure":
+                    life = failure(replica, now_ns, some(10), some(40))
+                case "pause":
+                    life = [
+                        Action(now_ns, "close", replica),
+                        Action(now_ns + some(40), "open", replica),
+                    ]
+                case "failure while closed":
+                    life = [
+                        Action(now_ns, "close", replica),
+                        *failure(replica, now_ns + some(10), some(10), some(40)),
+                    ]
+                case _:
+                    life = retirement(replica, now_ns, [some(20) for _ in range(3)])
+            script += life
+            now_ns = life[-1].time_ns + some(60)
+    return sorted(script, key=lambda action: action.time_ns)
+
+
+def failure(replica: int, at_ns: int, undetected_ns: int, down_ns: int) -> list[Action]:
+    detected_ns = at_ns + undetected_ns
+    repaired_ns = detected_ns + down_ns
+    return [
+        Action(at_ns, "stop", replica),
+        Action(detected_ns, "close", replica),
+        Action(detected_ns, "drain", replica),
+        Action(repaired_ns, "start", replica),
+        Action(repaired_ns, "open", replica),
+    ]
+
+
+def retirement(replica: int, at_ns: int, waits_ns: Sequence[int]) -> list[Action]:
+    """Scaled down: closed, stopped once idle (perhaps never), and later back."""
+    first, second, third = np.cumsum([at_ns, *waits_ns])[1:].tolist()
+    return [
+        Action(at_ns, "close", replica),
+        Action(first, "stop_if_idle", replica),
+        Action(second, "start_if_stopped", replica),
+        Action(third, "open", replica),
+    ]
+
+
+def emptiest(request: RequestView, replicas: Sequence[ReplicaView]) -> int | None:
+    """A routing rule: looks at all it may see, and turns away every 17th request."""
+    if request.row % 17 == 16:
+        return None
+    least = min(
+        replicas,
+        key=lambda r: (r.waiting, -r.cached_tokens, r.kv_used, r.outstanding, r.pool, -r.id),
+    )
+    return least.id
+
+
+def short_of_work(request: RequestView, replicas: Sequence[ReplicaView]) -> bool:
+    """An admission rule: no long request of low priority where everybody queues."""
+    queued = min((replica.waiting for replica in replicas), default=0)
+    return queued < 5 or request.priority + request.retries < 2 or request.input_tokens < 20

@@ -1,0 +1,260 @@
+"""The twin's scheduler: one replica's boundary, rule by rule, without a clock.
+
+docs/background/serving-engine.md, "One boundary of one replica". The caller decides when a boundary
+is and what becomes of those who leave.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simulator.data_plane import NEVER_NS, Limits
+from simulator.run import UNFINISHED
+from tests.oracles.twin_cache import Holding, PlainBlocks, PrefixCache, shareable
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One row of the workload and all that happens to it."""
+
+    row: int
+    prompt: int
+    output: int
+    arrival_ns: int = 0
+    deadline_ns: int = NEVER_NS
+    priority: int = 0
+    group: int = 0
+    counted: bool = True
+    chain: tuple[tuple[int, int], ...] = ()
+    """(key, end in tokens) of each segment."""
+
+    computed: int = 0
+    """Tokens whose KV is in the cache."""
+    generated: int = 0
+    holding: Holding = field(default_factory=Holding)
+    joined_ns: int = 0
+    last_token_ns: int = NEVER_NS
+
+    first_token_ns: int = NEVER_NS
+    finish_ns: int = NEVER_NS
+    replica: int = -1
+    preemptions: int = 0
+    retries: int = 0
+    outcome: int = UNFINISHED
+    cached_tokens: int = 0
+
+    @property
+    def todo(self) -> int:
+        """Tokens to compute before the next one comes out: 1 while decoding."""
+        return self.prompt + self.generated - self.computed
+
+    def lose_progress(self) -> None:
+        """The replica is gone, and with it the KV cache and the generated tokens."""
+        self.computed = self.generated = self.cached_tokens = 0
+        self.holding = Holding()
+        self.first_token_ns = self.last_token_ns = NEVER_NS
+
+
+Granted = dict[Request, int]
+"""The tokens each request of a step computes, in running order."""
+
+
+class Step(NamedTuple):
+    """One composed engine step and its load."""
+
+    granted: Granted
+    prefill_tokens: int
+    decode_tokens: int
+    kv_tokens: int
+    attention_pairs: int
+
+
+class Scheduler:
+    """Inbox, waiting and running requests of one replica, and its blocks."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.inbox: list[Request] = []
+        self.waiting: list[Request] = []
+        self.running: list[Request] = []
+        self.next_deadline_ns = NEVER_NS
+        """No deadline passes before this; exact after each look for hang-ups."""
+        self.clear_memory()
+
+    def clear_memory(self) -> None:
+        kind = PrefixCache if self.limits.prefix_caching else PlainBlocks
+        self.memory = kind(self.limits.blocks, self.limits.block_tokens)
+
+    @property
+    def outstanding(self) -> int:
+        return len(self.running) + len(self.waiting) + len(self.inbox)
+
+    def join(self, request: Request, now_ns: int) -> None:
+        request.joined_ns = now_ns
+        self.inbox.append(request)
+        self.next_deadline_ns = min(self.next_deadline_ns, request.deadline_ns)
+
+    def number(self, request: Request) -> int:
+        """The rank of a request; all are equal without the priority policy."""
+        return request.priority if self.limits.priority_policy else 0
+
+    def end_step(self, granted: Granted, now_ns: int, gaps: Counter[int]) -> list[Request]:
+        """Rule 1: tokens come out, `gaps` counts the time since the last one (ns). The completed
+        leave and are returned."""
+        completed = []
+        for request, tokens in granted.items():
+            request.computed += tokens
+            if request.computed < request.prompt + request.generated:
+                continue
+            request.generated += 1
+            if request.generated == 1:
+                request.first_token_ns = now_ns
+            else:
+                gaps[now_ns - request.last_token_ns] += 1
+            request.last_token_ns = now_ns
+            if request.generated == request.output:
+                completed.append(request)
+        for request in completed:
+            self.running.remove(request)
+            self.memory.leave(request, preempted=False)
+        return completed
+
+    def hang_up(self, now_ns: int) -> list[Request]:
+        """Rule 2: those whose client is gone leave and are returned."""
+        if now_ns < self.next_deadline_ns:
+            return []
+        gone = []
+        for queue in (self.running, self.waiting, self.inbox):
+            for request in list(queue):
+                if request.deadline_ns <= now_ns:
+                    queue.remove(request)
+                    if queue is self.running:
+                        self.memory.leave(request, preempted=False)
+                    request.holding = Holding()
+                    gone.append(request)
+        everyone = [*self.running, *self.waiting, *self.inbox]
+        self.next_deadline_ns = min((r.deadline_ns for r in everyone), default=NEVER_NS)
+        return gone
+
+    def read_inbox(self, previous_ns: int | None) -> None:
+        """Rule 3: new requests queue up. `previous_ns` is when the step that just ended began; None
+        if none did."""
+        if previous_ns is None or not self.limits.async_scheduling:
+            previous_ns = NEVER_NS
+        old = [request for request in self.inbox if request.joined_ns <= previous_ns]
+        new = [request for request in self.inbox if request.joined_ns > previous_ns]
+        if not (self.running or self.waiting or old):
+            old, new = new, []
+        self.inbox = new
+        for request in old:
+            place = bisect_right(self.waiting, self.number(request), key=self.number)
+            self.waiting.insert(place, request)
+
+    def compose(self) -> Step | None:
+        """Rules 4 to 6: the next step; None when there is nothing to do."""
+        while True:
+            granted: Granted = {}
+            budget, preempted = self.grant_running(granted)
+            if not preempted:
+                self.admit(granted, budget)
+            if granted:
+                return measured(granted)
+            if not self.waiting:
+                return None
+            assert not self.running, "whoever runs gets tokens or is preempted"
+
+    def grant_running(self, granted: Granted) -> tuple[int, bool]:
+        """Rule 4. Returns the budget left, and whether anyone was preempted."""
+        budget, preempted = self.limits.max_num_batched_tokens, False
+        size, memory = self.limits.block_tokens, self.memory
+        for request in list(self.running):
+            if budget == 0:
+                break
+            if preempted and request not in self.running:
+                continue
+            tokens = min(request.todo, budget)
+            need = blocks_for(request.computed + tokens, size) - request.holding.blocks
+            victim = None
+            while need > 0 and need > memory.free and victim is not request:
+                victim = self.preempt()
+                budget += granted.pop(victim, 0)
+                preempted = True
+            if victim is request:
+                continue
+            if need > 0:
+                memory.grow(request, need)
+            budget -= tokens
+            granted[request] = tokens
+            if not is_decode(request, tokens):
+                self.register(request, tokens)
+        return budget, preempted
+
+    def preempt(self) -> Request:
+        """The last running request of the highest number waits again, first of its number."""
+        highest = max(self.number(request) for request in self.running)
+        victim = next(r for r in reversed(self.running) if self.number(r) == highest)
+        self.running.remove(victim)
+        self.memory.leave(victim, preempted=True)
+        victim.computed = 0
+        victim.preemptions += 1
+        self.waiting.insert(bisect_left(self.waiting, highest, key=self.number), victim)
+        return victim
+
+    def admit(self, granted: Granted, budget: int) -> None:
+        """Rule 5: the waiting are admitted in order while budget, seats and blocks last."""
+        limits, memory = self.limits, self.memory
+        while self.waiting and budget > 0 and len(self.running) < limits.max_num_seqs:
+            request = self.waiting[0]
+            found = memory.find(request)
+            hits = found.shared + found.own
+            cached_tokens = hits * limits.block_tokens
+            todo = request.prompt + request.generated - cached_tokens
+            tokens = min(todo, budget)
+            new = blocks_for(cached_tokens + tokens, limits.block_tokens) - hits
+            if memory.cost(found, new) > memory.free:
+                return
+            if not limits.chunked_prefill and tokens < min(todo, limits.max_num_batched_tokens):
+                return
+            self.running.append(self.waiting.pop(0))
+            memory.take(request, found, new)
+            request.computed = request.cached_tokens = cached_tokens
+            budget -= tokens
+            granted[request] = tokens
+            self.register(request, tokens)
+
+    def register(self, request: Request, tokens: int) -> None:
+        """The blocks that a grant fills enter the prefix cache."""
+        size = self.limits.block_tokens
+        filled = (request.computed + tokens) // size
+        self.memory.register(request, min(filled, shareable(request, size)))
+
+    def drain(self) -> list[Request]:
+        """Everyone leaves and loses all progress; the cache is empty afterwards."""
+        everyone = [*self.running, *self.waiting, *self.inbox]
+        self.running, self.waiting, self.inbox = [], [], []
+        self.clear_memory()
+        for request in everyone:
+            request.lose_progress()
+        return everyone
+
+
+def blocks_for(tokens: int, block_tokens: int) -> int:
+    return -(-tokens // block_tokens)
+
+
+def is_decode(request: Request, tokens: int) -> bool:
+    return tokens == 1 and request.generated > 0
+
+
+def measured(granted: Granted) -> Step:
+    """The step's load."""
+    prefill_tokens = decode_tokens = kv_tokens = attention_pairs = 0
+    for request, tokens in granted.items():
+        if is_decode(request, tokens):
+            decode_tokens += 1
+        else:
+            prefill_tokens += tokens
+        kv_tokens += request.computed
+        attention_pairs += tokens * request.computed + tokens * (tokens + 1) // 2
+    return Step(granted, prefill_tokens, decode_tokens, kv_tokens, attention_pairs)

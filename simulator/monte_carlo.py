@@ -112,7 +112,7 @@ def run_to_file(
     # A period decides by its own size, so that the answer depends on nobody else's.
     kept = trial.replication == 0 or (trial.replication + 1) * len(run) <= REQUESTS_KEPT
     path = folder / file_name(trial, run.stopped_early)
-    write_run(run, path, summarise(run), with_requests=trial.complete and kept)
+    write_run(run, path, summarise(run), with_requests=kept and not run.stopped_early)
 
 
 @contextmanager

@@ -42,8 +42,10 @@ def write_run(run: Run, path: Path, figures: dict[str, Any], with_requests: bool
     }
     columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
     table = pa.table(columns) if with_requests else pa.table(columns).slice(0, 0)
+    # Two workers may be at the same run, one asked for all of it and one that might have stopped.
+    own = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     about = {META: json.dumps(meta).encode(), FIGURES: json.dumps(figures).encode()}
-    write_parquet(table.replace_schema_metadata(about), path)
+    write_parquet(table.replace_schema_metadata(about), path, own)
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -84,8 +86,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     write_parquet(pa.Table.from_pandas(frame, preserve_index=False), path)
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
+def write_parquet(table: pa.Table, path: Path, temporary: Path | None = None) -> None:
+    temporary = temporary or path.with_name(path.name + ".tmp")
     pq.write_table(table, temporary, compression="zstd")
     os.replace(temporary, path)
 

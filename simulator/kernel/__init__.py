@@ -57,11 +57,11 @@ array at every call; the kernel allocates nothing, so nothing needs it."""
 
 
 def kernel(function):
-    """Compile a function that only compiled code calls."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    """Compile a function into the doors that lead to it."""
+    return numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
 def door(function):
-    """Compile a function that Python code may call too, and keep the code on disk."""
+    """Compile a function that Python code calls, and keep the code on disk."""
     with own_cache():
         return numba.njit(cache=True, **OPTIONS)(function)

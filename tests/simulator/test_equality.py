@@ -89,8 +89,8 @@ def test_fuzzing_names_the_seeds_that_differ(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, str(tmp_path / "wrong.py"), "--cases", "8", "--workers", "1"],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True,
-        timeout=300,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "cases DIFFER, seeds [" in done.stdout

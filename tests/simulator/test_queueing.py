@@ -230,7 +230,7 @@ def seats_workload(rate: float, horizon_s: float, mean_steps: float, run: int) -
 def test_mean_wait_for_a_seat_is_erlang_c(seats, rate):
     """One replica with c seats whose step time does not depend on the batch is M/M/c.
 
-    Service is a geometric number of 10 ms steps (mean 1 s). Two known offsets of the steps are given
+    Service is a geometric number of 10 ms steps (mean 1 s). Two known offsets of steps are given
     to the exact value as tolerance. A request that waits starts at a boundary anyway, one that does
     not waits up to a step when others run: half a step more at most. And a geometric number of n
     steps on average varies less than an exponential time, by 1/n of its variance: as in M/G/1, half

@@ -48,7 +48,7 @@ def run_replications(
     from simulator.results import finite, manifest, write_json
 
     objectives = scenario.sla.objectives if scenario.sla else ()
-    size = scenario.fleet.replicas
+    size, scaling = scenario.fleet.replicas, scenario.fleet.autoscaling
     work = folder / "runs" / identity(scenario)
     rows = []
     compile_first()
@@ -71,6 +71,7 @@ def run_replications(
             "scenario_hash": scenario.hash,
             "seed": scenario.seed,
             "replicas": size,
+            "autoscaling": scaling and list(scaling.replicas),
             "replications": replications,
             "kept": int(periods["kept"].sum()) if objectives else None,
             "metrics": {name: e._asdict() for name, e in estimates(periods).items()},

@@ -43,3 +43,9 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
         usd_per_million_tokens=spent_usd / served * 1e6 if served else float("inf"),
         usd_per_million_output_tokens=spent_usd / output * 1e6 if output else float("inf"),
     )
+
+
+def gpus(scenario: Scenario, replicas: int) -> int:
+    """All GPUs of such a fleet."""
+    others = sum(pool.replicas * pool.replica.tensor_parallel for pool in scenario.fleet.others)
+    return replicas * scenario.gpus_per_replica + others

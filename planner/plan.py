@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from planner.bracket import Bracket, bracket, question_makes_sense
-from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost
+from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost, gpus
 from planner.metrics import Figures, estimates, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
 from planner.sequential import confidence_sequence
@@ -170,12 +170,21 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "statement": statement(plan),
         "fleet": {
             "replicas": certificate.replicas,
-            "gpus": certificate.replicas and certificate.replicas * scenario.gpus_per_replica,
+            "gpus": certificate.replicas and gpus(scenario, certificate.replicas),
             "gpu": scenario.replica.gpu.name,
             "gpus_per_replica": scenario.gpus_per_replica,
             "model": scenario.model.name,
             "precision": scenario.replica.precision,
-            "router": scenario.fleet.router,
+            "router": str(scenario.fleet.router),
+            "others": [
+                {
+                    "name": pool.name,
+                    "replicas": pool.replicas,
+                    "gpu": pool.replica.gpu.name,
+                    "gpus_per_replica": pool.replica.tensor_parallel,
+                }
+                for pool in scenario.fleet.others
+            ],
         },
         "certificate": {
             "status": certificate.status,

@@ -30,7 +30,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 FILES = {
     "plan.json": "the answer as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "the requests of the fleet's certification periods, of the first ones when they are many",
+    "requests.parquet": "requests of the fleet's certification periods (when many, the first)",
     "replications.parquet": "every simulated period of every size, with its figures",
     "timeline.parquet": "queue, batch, KV cache and replicas over time",
     "itl.parquet": "histogram of the gaps between tokens",
@@ -201,16 +201,22 @@ def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
 def size_rows(plan: Data) -> list[dict[str, Any]]:
     """Every size that was looked at, smallest first; those only screened have no periods."""
     per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
+    usd_per_replica = per_replica * cost["usd_per_gpu_hour"]
+    # What other pools cost is the same for every size.
+    others_usd = cost["usd_per_hour"] - plan["figures_of"] * usd_per_replica
+    others_gpus = sum(
+        pool["replicas"] * pool["gpus_per_replica"] for pool in plan["fleet"]["others"]
+    )
     screened = {row["replicas"]: row["passed"] for row in plan["screened"]}
     certified = {row["replicas"]: row for row in plan["sizes"]}
     rows = []
     for replicas in sorted({*screened, *certified}):
-        gpus = replicas * per_replica
+        usd_per_hour = replicas * usd_per_replica + others_usd
         rows.append(
             {
                 "replicas": replicas,
-                "gpus": gpus,
-                "usd_per_month": gpus * cost["usd_per_gpu_hour"] * cost["hours_per_month"],
+                "gpus": replicas * per_replica + others_gpus,
+                "usd_per_month": usd_per_hour * cost["hours_per_month"],
                 "tally": certified.get(replicas),
                 "screened": screened.get(replicas),
                 "chosen": replicas == plan["fleet"]["replicas"],

@@ -7,8 +7,8 @@ from scenarios.objectives import LATENCIES
 Data = dict[str, Any]
 
 NUMBERS = (
-    "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "prefill_tokens_per_s", "waiting_max", "preemptions",
-    "retries",
+    "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "prefill_tokens_per_s",
+    "waiting_max", "preemptions", "retries",
 )  # fmt: skip
 """Metrics that are neither times nor shares."""
 
@@ -36,11 +36,13 @@ def answer_line(data: Data) -> str:
 
 
 def fleet_text(fleet: Data) -> str:
-    """'7 replicas of 2 h100-sxm-80gb = 14 GPUs', of a fleet that was found."""
-    return (
-        f"{counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} {fleet['gpu']} "
-        f"= {counted(fleet['gpus'], 'GPU')}"
-    )
+    """'7 replicas of 2 h100-sxm-80gb + 3 of 1 l4-24gb = 17 GPUs', of a fleet that was found."""
+    main = f"{counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} {fleet['gpu']}"
+    others = [
+        f"{pool['replicas']} of {pool['gpus_per_replica']} {pool['gpu']}"
+        for pool in fleet["others"]
+    ]
+    return f"{' + '.join([main, *others])} = {counted(fleet['gpus'], 'GPU')}"
 
 
 def certificate_lines(data: Data) -> list[str]:
@@ -70,7 +72,10 @@ def one_fewer_line(data: Data) -> str:
 def simulation_lines(data: Data) -> list[str]:
     """A summary of `fleetcast simulate`: kept periods, then the figures with their intervals."""
     periods = counted(data["replications"], "period")
-    lines = [f"{data['name']}: {counted(data['replicas'], 'replica')}, {periods}"]
+    fleet = counted(data["replicas"], "replica")
+    if data["autoscaling"]:
+        fleet += " at first, {} to {} by autoscaling".format(*data["autoscaling"])
+    lines = [f"{data['name']}: {fleet}, {periods}"]
     if data["kept"] is not None:
         lines.append(f"  SLA kept in {data['kept']} of {periods}")
     for name in ("ttft_s_p50", "ttft_s_p95", "tpot_s_p50", "tpot_s_p95", "e2e_s_p95"):

@@ -6,8 +6,14 @@ request and the replicas as they are at that instant. That costs microseconds pe
 built-in rules cost nanoseconds: `make bench` prints the price on your machine.
 """
 
+import hashlib
+import traceback
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scenarios.model import PythonRule
 
 
 class RuleError(ValueError):
@@ -49,3 +55,41 @@ RoutingRule = Callable[[RequestView, Sequence[ReplicaView]], int | None]
 AdmissionRule = Callable[[RequestView, Sequence[ReplicaView]], bool]
 """Whether to let the request in; False rejects it. Called before routing, with the same views,
 which may be empty."""
+
+
+def load_rule(rule: PythonRule) -> Callable[..., Any]:
+    """The function that a scenario names; its file is run for that.
+
+    What goes wrong in it, then or when it is called, is told as a RuleError with file and line; so
+    is a file that is no longer the one that the scenario was loaded with.
+    """
+    try:
+        content = Path(rule.path).read_bytes()
+    except OSError as error:
+        raise RuleError(f"{rule.path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != rule.sha256:
+        raise RuleError(f"{rule.path} has changed since the scenario was loaded")
+    spec = spec_from_file_location(f"fleetcast_rule_{rule.sha256[:12]}", rule.path)
+    assert spec and spec.loader, "a path that ends in .py"
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise told(error, rule) from error
+    function = getattr(module, rule.function)
+
+    def ask(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:
+            raise told(error, rule) from error
+
+    return ask
+
+
+def told(error: Exception, rule: PythonRule) -> RuleError:
+    """An error in a user's file, with the last line of it that took part."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == rule.path]
+    place = f"{rule.path}:{lines[-1]}" if lines else rule.path
+    return RuleError(f"{place}: {type(error).__name__} in {rule.function}: {error}")

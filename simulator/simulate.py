@@ -1,11 +1,7 @@
 """scenario x fleet x (seed, replication) -> Run."""
 
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +13,7 @@ from simulator.data_plane import NEVER_NS, Allowance, DataPlane, Limits, Outcome
 from simulator.latency import step_time
 from simulator.outages import outages
 from simulator.plane import Plane
-from simulator.rules import RuleError
+from simulator.rules import load_rule
 from simulator.run import Run
 from simulator.streams import stream
 from simulator.traffic import NS_PER_S, Workload, draw_workload
@@ -124,23 +120,6 @@ def replica_limits(scenario: Scenario, replica: Replica) -> Limits:
         prefix_caching=engine.prefix_caching,
         priority_policy=engine.scheduling_policy == "priority",
     )
-
-
-def load_rule(rule: PythonRule) -> Any:
-    """The function of the user's own that a scenario names; its file is run for that.
-
-    Raises RuleError when the file is no longer the one that the scenario was loaded with."""
-    try:
-        content = Path(rule.path).read_bytes()
-    except OSError as error:
-        raise RuleError(f"{rule.path}: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != rule.sha256:
-        raise RuleError(f"{rule.path} has changed since the scenario was loaded")
-    spec = spec_from_file_location(f"fleetcast_rule_{rule.sha256[:12]}", rule.path)
-    assert spec and spec.loader, "a path that ends in .py"
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, rule.function)
 
 
 def start_control(

@@ -40,7 +40,7 @@ def make_plan() -> Data:
         "fleet": {
             "replicas": REPLICAS, "gpus": REPLICAS * 2, "gpu": "h100-sxm-80gb",
             "gpus_per_replica": 2, "model": "meta-llama/Llama-3.1-8B-Instruct",
-            "precision": "bf16", "router": "least-outstanding",
+            "precision": "bf16", "router": "least-outstanding", "others": [],
         },
         "certificate": {
             "status": "certified", "probability": 0.95, "confidence": 0.95,

@@ -11,7 +11,9 @@ from scenarios.part import Part
 from scenarios.references import trace_reference
 from scenarios.units import PerSecond, Seconds, Whole
 
-Tokens = Annotated[Whole, Field(ge=1)]
+TOKENS_MAX = 1 << 28
+"""Longest prompt, answer or sum of prefixes; keeps sums of them within 32 bits."""
+Tokens = Annotated[Whole, Field(ge=1, le=TOKENS_MAX)]
 PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
 VARIANTS_MAX = 1_000_000
@@ -192,7 +194,7 @@ class Traffic(Part):
     output_tokens: Lengths
     priority: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     """Lower is served first, under the engine's `scheduling_policy: priority`."""
-    prefixes: tuple[Prefix, ...] = ()
+    prefixes: Annotated[tuple[Prefix, ...], Field(max_length=6)] = ()
     """What the prompts of this group share, outermost first. These tokens stand in front of
     `input_tokens`: the prompt is longer by them. A variant after another parent is other tokens."""
 

@@ -174,7 +174,10 @@ class Plane:
 
 def chosen_id(answer: int | None, replicas: Sequence[ReplicaView]) -> int | None:
     """What a routing rule answered. Raises RuleError for a replica it was not offered."""
-    if answer is None or any(view.id == answer for view in replicas):
-        return answer
+    if answer is None:
+        return None
+    for view in replicas:
+        if view.id == answer:
+            return view.id
     offered = ", ".join(str(view.id) for view in replicas)
     raise RuleError(f"the routing rule chose replica {answer!r}; it was offered {offered}")

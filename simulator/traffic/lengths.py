@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.demand import Constant, Lognormal, Mixture, Table
+from scenarios.demand import TOKENS_MAX, Constant, Lognormal, Mixture, Table
 
 Tokens = NDArray[np.int64]
 
@@ -27,8 +27,7 @@ def draw_lengths(
             return np.asarray(rng.choice(np.array(tokens), size, p=shares(weights)))
         case Lognormal():
             drawn = np.rint(rng.lognormal(lengths.mu, lengths.sigma, size))
-            # A wild tail would overflow; no model takes 2**30 tokens.
-            return np.clip(drawn, lengths.min, lengths.max or 2.0**30).astype(np.int64)
+            return np.clip(drawn, lengths.min, lengths.max or TOKENS_MAX).astype(np.int64)
     raise AssertionError(f"lengths of kind {lengths.kind}")
 
 

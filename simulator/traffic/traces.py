@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from scenarios.demand import TraceArrivals
+from scenarios.demand import TOKENS_MAX, TraceArrivals
 from simulator.traffic.prefixes import Chains, first_of
 
 BLOCK_TOKENS = 512
@@ -68,6 +68,11 @@ def read_trace(path: str) -> Trace:
         raise TraceError(
             f"{path}: row {bad[0] + 1}: a request without prompt or output tokens "
             f"({len(bad)} such rows); remove them first"
+        )
+    huge = usable.index[usable[["input_tokens", "output_tokens"]].max(axis=1) > TOKENS_MAX]
+    if len(huge):
+        raise TraceError(
+            f"{path}: row {huge[0] + 1}: more than {TOKENS_MAX:,} tokens ({len(huge)} such rows)"
         )
     if len(usable) < 2 or usable["arrival_s"].nunique() < 2:
         raise TraceError(f"{path}: a trace needs at least two rows at different times")

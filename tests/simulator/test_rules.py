@@ -154,7 +154,7 @@ def test_a_replica_that_was_not_offered_is_an_error_that_says_so(ruled, answer):
 
 
 def test_what_a_rule_raises_reaches_its_author(ruled):
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuleError, match=r"rules\.py:1: ZeroDivisionError in choose"):
         ruled("def choose(request, replicas): return 1 // 0\n", "fleet.router=rules.py:choose")
 
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from scenarios.demand import (
+    TOKENS_MAX,
     ConstantArrivals,
     GammaArrivals,
     Lengths,
@@ -225,7 +226,7 @@ def test_lognormal_lengths_are_clipped_to_their_bounds():
 
 def test_a_wild_tail_does_not_overflow():
     drawn = lengths(1000, kind="lognormal", median=1, p95=1e15)
-    assert 1 == drawn.min() < drawn.max() == 2**30
+    assert 1 == drawn.min() < drawn.max() == TOKENS_MAX
 
 
 @pytest.mark.parametrize("weights, shares", [(None, [1 / 3, 1 / 3, 1 / 3]), ([1, 0, 3], [1, 0, 3])])
@@ -651,3 +652,16 @@ def test_a_part_of_a_token_is_no_token(tmp_path):
     )
     with pytest.raises(TraceError, match="row 2: input_tokens is no whole number"):
         read_trace(str(path))
+
+
+def test_more_tokens_than_any_model_takes_are_no_request(tmp_path):
+    """They would wrap around in 32 bits."""
+    path = tmp_path / "huge.csv"
+    path.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2024-01-01 00:00:00,10,5\n2024-01-01 00:00:01,4294967301,5\n"
+    )
+    with pytest.raises(TraceError, match="row 2: more than 268,435,456 tokens"):
+        read_trace(str(path))
+    with pytest.raises(ValueError, match="268435456"):
+        lengths(1, kind="constant", tokens=TOKENS_MAX + 1)

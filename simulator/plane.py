@@ -159,11 +159,8 @@ class Plane:
             stopped_early=bool(fleet.lost),
             free_blocks=self.state.replicas.free.astype(np.int64),
         )
-        del (
-            self.state,
-            self.fleet,
-            self.columns,
-        )  # a plane serves one run; large ones need the memory
+        # A plane serves one run; after a large one the memory is needed.
+        del self.state, self.fleet, self.columns
         return outcome
 
     def end_period(self) -> Iterator[Any]:

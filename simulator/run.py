@@ -49,7 +49,8 @@ class Run:
     prefill_tokens: int
     """Prompt tokens computed (and recomputed) in those steps."""
     busy_share: float
-    """Share of the period that a replica spends computing, mean over all replicas."""
+    """Share of the period that a replica spends computing; mean over all replicas, including those
+    that an autoscaler has not started."""
     stopped_early: bool
 
     def __len__(self) -> int:

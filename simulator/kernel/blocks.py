@@ -96,7 +96,8 @@ def unlink(s, replica_id, index):
 @kernel
 def slot_of(s, key, replica_id):
     """Where the search begins: Fibonacci hashing (Knuth, TAOCP 6.4)."""
-    mixed = np.uint64(key * 131_071 + replica_id) * np.uint64(0x9E3779B97F4A7C15)
+    apart = np.uint64(key) + np.uint64(replica_id) * np.uint64(0xD1B54A32D192ED03)
+    mixed = apart * np.uint64(0x9E3779B97F4A7C15)
     return np.int64(mixed >> np.uint64(20)) & (s.table.size - 1)
 
 

@@ -68,8 +68,8 @@ REQUEST = np.dtype(
         ("next", "i4"),
         ("replica", "i4"),
         ("preemptions", "i4"),
-        ("retries", "i2"),
-        ("rank", "i1"),  # of its priority number among those of the workload
+        ("retries", "i4"),
+        ("rank", "i2"),  # of its priority number among those of the workload
         ("outcome", "i1"),
         ("counted", "i1"),
     ],

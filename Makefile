@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test check bench fuzz docs clean
+.PHONY: plan test lint check bench fuzz docs clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -11,10 +11,12 @@ plan: $(READY)  ## the main job: certified fleet size, evidence and report under
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest -n auto
 
-check: $(READY)  ## lint, types, import direction, fast tests
+lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint  ## lint, types, import direction, fast tests
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 bench: $(READY)  ## requests per second of the simulator on this machine, beside its slow twin

@@ -17,7 +17,7 @@ import click
 import numba
 import numpy as np
 
-from benchmarks.engine import Entry, engine, failures_autoscaler, play, preemption, prefix
+from benchmarks.engine import Entry, engine, failures_autoscaler, overload, play, preemption, prefix
 from benchmarks.loads import chat, set_up_for
 from benchmarks.parts import drawing, fewest_outstanding, routers, rule_door, step_times
 from benchmarks.size import scaling
@@ -29,6 +29,7 @@ from simulator.plane import Plane
 CASES: dict[str, Callable[[Effort], list[Entry]]] = {
     "engine": engine,
     "preemption": preemption,
+    "overload": overload,
     "prefix": prefix,
     "failures_autoscaler": failures_autoscaler,
     "rule_door": rule_door,

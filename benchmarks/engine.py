@@ -19,6 +19,7 @@ from benchmarks.stopwatch import Effort, Timed, take_turns
 from scenarios.model import Scenario
 from simulator.data_plane import DataPlane, Outcome, Setup
 from simulator.plane import Plane
+from simulator.run import TIMED_OUT
 from simulator.simulate import start_control
 from tests.oracles.twin import Twin
 
@@ -56,6 +57,17 @@ def preemption(effort: Effort) -> list[Entry]:
 
     # Preemptions set in after a while: the twin needs some thousands of requests too.
     plane, twin = scarce(effort.requests(200_000)), scarce(effort.twin_requests(10_000))
+    return [{"replicas": 4} | compare(effort.repeats, plane, twin)]
+
+
+def overload(effort: Effort) -> list[Entry]:
+    """Four replicas at several times what they can serve: queues grow until clients hang up."""
+
+    def crowded(requests: int) -> Scenario:
+        timeout = {"timeout": "20s"}
+        return chat(4, requests, rate_per_replica_per_s=40.0, clients=timeout)
+
+    plane, twin = crowded(effort.requests(200_000)), crowded(effort.twin_requests(10_000))
     return [{"replicas": 4} | compare(effort.repeats, plane, twin)]
 
 
@@ -151,6 +163,8 @@ def met(outcome: Outcome, setup: Setup) -> Entry:
         entry["segments_per_request"] = float(demand.chains.counts[rows].mean())
         found = outcome.cached_tokens[rows].sum()
         entry["prefix_hit_share"] = float(found / demand.input_tokens[rows].sum())
+    if (outcome.outcome == TIMED_OUT).any():
+        entry["timed_out_share"] = float((outcome.outcome[rows] == TIMED_OUT).mean())
     if outcome.preemptions.any():
         entry["preemptions_per_request"] = float(outcome.preemptions[rows].mean())
     if outcome.retries.any():

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.engine import Entry, play
 from benchmarks.loads import LLAMA_8B, QWEN_MOE, SEED, chat, set_up_for
 from benchmarks.stopwatch import Effort, take_turns
-from scenarios.model import LinearLatency, Scenario
+from scenarios.fleet import LinearLatency
+from scenarios.model import Scenario
 from simulator.kernel.routing import ROUTERS
 from simulator.latency import step_time
 from simulator.plane import Plane

@@ -12,7 +12,9 @@ from scenarios.references import trace_reference
 from scenarios.units import PerSecond, Seconds, Whole
 
 TOKENS_MAX = 1 << 28
-"""Longest prompt, answer or sum of prefixes; keeps sums of them within 32 bits."""
+"""Longest prompt behind its prefixes, and longest answer ..."""
+PREFIX_TOKENS_MAX = 1 << 24
+"""... and longest prefix, of six at most: a request stays within 32 bits."""
 Tokens = Annotated[Whole, Field(ge=1, le=TOKENS_MAX)]
 PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
@@ -177,7 +179,7 @@ Arrivals = Annotated[
 class Prefix(Part):
     """Tokens that prompts of a group have in common: a system prompt, a tool list, a document."""
 
-    tokens: Tokens
+    tokens: Annotated[Tokens, Field(le=PREFIX_TOKENS_MAX)]
     variants: Annotated[Whole, Field(ge=1, le=VARIANTS_MAX)] = 1
     """How many different ones there are; each request draws one."""
     zipf: Annotated[StrictFloat, Field(ge=0, le=20)] = 0.0

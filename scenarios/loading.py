@@ -16,8 +16,9 @@ from scenarios.catalogue.facts import Model
 from scenarios.document import Document, KeyPath, dotted, override, read_document
 from scenarios.explaining import child, fault_of, line_to_add, shown
 from scenarios.faults import Fault, ScenarioError
+from scenarios.fleet import Replica
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
-from scenarios.model import Replica, Scenario
+from scenarios.model import Scenario
 
 
 def load(

@@ -8,209 +8,18 @@ Schema and the reference page are made from this file.
 import hashlib
 import json
 import math
-from pathlib import PurePath
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    StrictBool,
-    StrictFloat,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
+from scenarios.catalogue.facts import Model
 from scenarios.demand import P95, Traffic
+from scenarios.fleet import Fleet, LinearLatency, Replica
 from scenarios.objectives import ObjectiveText
 from scenarios.part import Part
-from scenarios.references import catalogue_name, function_reference, model_reference
-from scenarios.units import Range, Seconds, Share, UsdPerHour, Whole
-
-PositiveSeconds = Annotated[Seconds, Field(gt=0)]
-Count = Annotated[Whole, Field(ge=1)]
-
-
-# --- the fleet ---------------------------------------------------------------------------------
-
-
-class EngineSettings(Part):
-    """The engine's own flags, by their own names."""
-
-    facts: Annotated[
-        Engine,
-        Field(alias="name"),
-        BeforeValidator(catalogue_name("engines")),
-        WithJsonSchema({"type": "string"}),
-    ]
-    max_num_seqs: Count = 256
-    max_num_batched_tokens: Count = 2048
-    gpu_memory_utilization: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.9
-    chunked_prefill: StrictBool = True
-    async_scheduling: StrictBool = True
-    """A step is composed while the one before it computes, so requests that arrive meanwhile wait
-    one step longer. vLLM's default since 0.14."""
-    prefix_caching: StrictBool = True
-    """Full KV blocks stay after use and serve later prompts that begin with the same tokens.
-    vLLM V1's default."""
-    scheduling_policy: Literal["fcfs", "priority"] = "fcfs"
-    """Who runs first and is preempted last: the earliest arrival, or the lowest `priority` of the
-    traffic group and within it the earliest arrival."""
-    num_gpu_blocks: Count | None = None
-    """KV blocks from the engine's log; replaces the computed pool."""
-    max_model_len: Count | None = None
-    """Longest prompt + output; the model's own context when not given."""
-
-    @model_validator(mode="after")
-    def budget_above_seats(self) -> Self:
-        if self.max_num_batched_tokens <= self.max_num_seqs and self.max_num_seqs > 1:
-            raise PydanticCustomError(
-                "quantity",
-                "token budget not above the seats",
-                {"allowed": "max_num_batched_tokens greater than max_num_seqs"},
-            )
-        return self
-
-
-class Replica(Part):
-    """One serving engine and the GPUs under it."""
-
-    gpu: Annotated[Gpu, BeforeValidator(catalogue_name("gpus")), WithJsonSchema({"type": "string"})]
-    tensor_parallel: Literal[1, 2, 4, 8, 16] = 1
-    precision: Precision = "bf16"
-    engine: EngineSettings
-
-    @model_validator(mode="after")
-    def gpu_computes_in_precision(self) -> Self:
-        if self.gpu.flops_per_s(self.precision) is None:
-            able = [p for p in ("bf16", "fp8", "nvfp4") if self.gpu.flops_per_s(p)]
-            raise PydanticCustomError(
-                "quantity",
-                "precision the GPU does not compute in",
-                {"allowed": f"on {self.gpu.name}: {', '.join(able)}"},
-            )
-        return self
-
-
-class LinearLatency(Part):
-    """An explicit step time: the sum of these costs. For measured engines and exact checks."""
-
-    per_step_s: Seconds = 0.0
-    per_prefill_token_s: Seconds = 0.0
-    per_decode_token_s: Seconds = 0.0
-    per_sequence_s: Seconds = 0.0
-    per_kv_token_s: Seconds = 0.0
-    """Per token of context that the step reads."""
-    per_attention_pair_s: Seconds = 0.0
-    """Per (token computed, token attended to) pair."""
-
-    @model_validator(mode="after")
-    def some_positive_cost(self) -> Self:
-        costs = [getattr(self, name) for name in type(self).model_fields]
-        if min(costs) < 0 or max(costs) == 0:
-            raise PydanticCustomError(
-                "quantity", "a step that takes no time", {"allowed": "costs >= 0, one above 0"}
-            )
-        return self
-
-
-class PythonRule(Part):
-    """A function of the user's own; its file's bytes, not its place, are part of the scenario's
-    identity. See `simulator/rules.py`."""
-
-    path: str
-    function: str
-    sha256: str
-
-    def __str__(self) -> str:
-        """As a scenario names it: `my_rules.py:choose`."""
-        return f"{PurePath(self.path).name}:{self.function}"
-
-
-RouterName = Literal[
-    "round-robin", "random", "power-of-two", "least-outstanding", "least-kv", "prefix-aware"
-]
-A_FUNCTION = {"type": "string", "pattern": r"^.+:[^\W\d]\w*$"}
-
-Router = Annotated[
-    Annotated[RouterName, Tag("RouterName")] | Annotated[PythonRule, Tag("PythonRule")],
-    Discriminator(lambda value: "RouterName" if isinstance(value, str) else "PythonRule"),
-    BeforeValidator(function_reference(*get_args(RouterName))),
-    WithJsonSchema({"anyOf": [{"enum": list(get_args(RouterName))}, A_FUNCTION]}),
-]
-
-
-class OtherPool(Part):
-    """Replicas of another kind beside the main ones, serving the same model and traffic."""
-
-    name: Annotated[str, Field(min_length=1)]
-    replicas: Count
-    """How many, always: neither `plan` nor autoscaling changes them."""
-    replica: Replica
-    latency: LinearLatency | None = None
-    """An explicit step time of this pool; the scenario's own `latency` is the main pool's."""
-
-
-class Autoscaling(Part):
-    """The main pool grows and shrinks with its load, as Kubernetes' horizontal pod autoscaler does:
-    every `interval` it is set to ceil(outstanding requests / target_outstanding) replicas, within
-    the range."""
-
-    replicas: Annotated[Range, Field(examples=["2..8"])]
-    """Fewest and most replicas of the main pool."""
-    target_outstanding: Annotated[StrictFloat, Field(gt=0)]
-    """Requests running or waiting per replica that it aims at."""
-    interval_s: PositiveSeconds = 15.0
-    """Between two decisions. Default: the sync period of Kubernetes' autoscaler."""
-    startup_s: Annotated[Seconds, Field(ge=0, examples=["3min"])]
-    """From the decision to add a replica until it serves: node, image, weights, warm-up."""
-
-
-class Fleet(Part):
-    """Our choice: how many replicas, of one kind or several, stand behind one router."""
-
-    replicas: Count
-    """Size of the main pool, which `plan` searches; with autoscaling, the size it starts with."""
-    router: Router = "least-outstanding"
-    """Which replica a request goes to: a rule by name, or a function of your own as
-    `my_rules.py:choose`, its file beside the scenario."""
-    admission: (
-        Annotated[
-            PythonRule, BeforeValidator(function_reference()), WithJsonSchema(dict(A_FUNCTION))
-        ]
-        | None
-    ) = None
-    """A function of your own, `my_rules.py:admit`, that rejects requests at arrival."""
-    queue_limit: Count | None = None
-    """Requests that may wait at one replica before a further one sent there is rejected; no limit
-    when not given."""
-    others: Annotated[tuple[OtherPool, ...], Field(max_length=7)] = ()
-    """Further pools of replicas behind the same router, seven at most."""
-    autoscaling: Autoscaling | None = None
-
-    @model_validator(mode="after")
-    def pool_names_differ(self) -> Self:
-        names = [pool.name for pool in self.others]
-        if len(set(names)) < len(names):
-            raise PydanticCustomError(
-                "quantity", "two pools of one name", {"allowed": "names that differ"}
-            )
-        return self
-
-    @model_validator(mode="after")
-    def starts_within_its_range(self) -> Self:
-        if self.autoscaling is not None:
-            first, last = self.autoscaling.replicas
-            if not first <= self.replicas <= last:
-                raise PydanticCustomError(
-                    "quantity",
-                    "replicas outside autoscaling.replicas",
-                    {"allowed": f"replicas from {first} to {last}, the size it starts with"},
-                )
-        return self
+from scenarios.references import model_reference
+from scenarios.units import Interval, PositiveSeconds, Range, Share, SomeSeconds, UsdPerHour, Whole
 
 
 class Clients(Part):
@@ -249,10 +58,10 @@ class Duration(Part):
 class ReplicaFailures(Part):
     """A replica stops at a constant hazard 1/mtbf; then detection, repair and a cold start."""
 
-    mtbf_s: PositiveSeconds
-    detection_s: Annotated[Seconds, Field(ge=0)]
+    mtbf_s: Interval
+    detection_s: SomeSeconds
     repair: Duration
-    cold_start_s: Annotated[Seconds, Field(ge=0)] | None = None
+    cold_start_s: SomeSeconds | None = None
     """From repaired to serving; the engine's catalogue entry when not given."""
 
 
@@ -294,9 +103,9 @@ class Scenario(Part):
     description: str = ""
     horizon_s: Annotated[PositiveSeconds, Field(examples=["5min"])]
     """One SLA period: what one replication simulates and one verdict judges."""
-    preroll_s: Annotated[Seconds, Field(ge=0)] = 60.0
+    preroll_s: SomeSeconds = 60.0
     """Simulated before the period so that it starts from a working fleet; not counted."""
-    drain_s: Annotated[Seconds, Field(ge=0)] = 300.0
+    drain_s: SomeSeconds = 300.0
     """Traffic goes on this long at most until every counted request has ended."""
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     catalogue: tuple[str, ...] = ()

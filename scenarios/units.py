@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BeforeValidator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
@@ -118,6 +119,15 @@ BytesPerSecond = Annotated[float, Quantity(BANDWIDTH_BYTES_PER_S, "B/s", A_BANDW
 FlopsPerSecond = Annotated[float, Quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", A_COMPUTE_RATE)]
 UsdPerHour = Annotated[float, Quantity(PRICE_USD_PER_HOUR, "USD/h", A_PRICE)]
 Whole = Annotated[StrictInt, BeforeValidator(whole)]
+
+# Bounds that no scenario needs to pass and that 64-bit nanoseconds and 32-bit counts can hold.
+TIME_MAX_S = 50 * 365 * 86400.0
+SomeSeconds = Annotated[Seconds, Field(ge=0, le=TIME_MAX_S)]
+PositiveSeconds = Annotated[Seconds, Field(gt=0, le=TIME_MAX_S)]
+Interval = Annotated[Seconds, Field(ge=1e-3, le=TIME_MAX_S)]
+"""Between events that go on for ever: a shorter one would stop the clock."""
+Count = Annotated[Whole, Field(ge=1, lt=2**31)]
+
 Share = Annotated[
     float,
     BeforeValidator(parse_share),

@@ -1,7 +1,10 @@
 """The kernel is compiled once per version of its source, and kept on disk."""
 
+import shutil
+
 import numba
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 from simulator.data_plane import Limits, Pool, Setup
 from simulator.kernel import CACHE_FOLDER, entries
@@ -10,7 +13,10 @@ from simulator.plane import Plane
 from simulator.run import TIMED_OUT
 from simulator.traffic import NS_PER_S, Workload
 
-READY = CACHE_FOLDER / "ready"
+READY = CACHE_FOLDER / f"ready-{get_host_cpu_name()}"
+"""Compiled code is for one kind of CPU; a home may be shared by several."""
+VERSIONS_KEPT = 8
+"""Several checkouts may be in use."""
 
 
 def is_compiled() -> bool:
@@ -39,5 +45,7 @@ def compile_kernel() -> None:
     entries.end(plane.state, 0, TIMED_OUT, 1)
     entries.dispatch(plane.state, 0, 1)
     plane.run(3 * NS_PER_S)
-    READY.parent.mkdir(parents=True, exist_ok=True)
     READY.touch()
+    versions = sorted(CACHE_FOLDER.parent.glob("kernel-*"), key=lambda path: path.stat().st_mtime)
+    for old in versions[:-VERSIONS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

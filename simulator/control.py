@@ -10,7 +10,7 @@ from typing import Any
 
 import simpy
 
-from scenarios.model import Autoscaling
+from scenarios.fleet import Autoscaling
 from simulator.data_plane import DataPlane
 from simulator.outages import Outage
 from simulator.traffic import NS_PER_S
@@ -27,6 +27,8 @@ class Life:
     """The fleet is to have it."""
     live: bool = True
     failed: bool = False
+    decisions: int = 0
+    """How often it was added or let go: a start-up belongs to one of them."""
 
 
 def fail_and_recover(plane: DataPlane, life: Life, outages: Iterator[Outage]) -> Process:
@@ -72,12 +74,13 @@ def autoscale(plane: DataPlane, lives: list[Life], settings: Autoscaling) -> Pro
         wanted = [life for life in lives if life.wanted]
         for life in wanted[size:]:
             life.wanted = False
-            if life.live:
-                plane.close(life.id)
+            life.decisions += 1
+            plane.close(life.id)
         # Those that still serve what they held come back at once, before new ones are started.
         idle = sorted((life for life in lives if not life.wanted), key=lambda life: not life.live)
         for life in idle[: max(size - len(wanted), 0)]:
             life.wanted = True
+            life.decisions += 1
             if life.live:
                 plane.open(life.id)
             elif not life.failed:
@@ -90,8 +93,9 @@ def autoscale(plane: DataPlane, lives: list[Life], settings: Autoscaling) -> Pro
 
 def start_up(plane: DataPlane, life: Life, startup_s: float) -> Process:
     """From the decision to a replica that serves, if it is still wanted by then."""
+    decision = life.decisions
     yield plane.env.timeout(nanoseconds(startup_s))
-    if life.wanted and not life.live and not life.failed:
+    if life.decisions == decision and not life.live and not life.failed:
         enter_service(plane, life)
 
 

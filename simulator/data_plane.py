@@ -16,7 +16,6 @@ from simulator.kernel.step_time import StepTime
 from simulator.rules import AdmissionRule, RoutingRule
 from simulator.traffic import Workload
 
-NEVER_NS = 1 << 62
 Ints = NDArray[np.int64]
 
 
@@ -163,8 +162,3 @@ class DataPlane(Protocol):
 
         At the end, requests still around whose deadline has passed have timed out, at the deadline.
         """
-
-
-def busy_inside_ns(begin_ns: int, end_ns: int, horizon_ns: int) -> int:
-    """The part of [begin, end) that lies inside the period."""
-    return max(min(end_ns, horizon_ns) - max(begin_ns, 0), 0)

@@ -5,6 +5,7 @@ Everything is a plain sum: on measured engines a sum fits better than a roofline
 """
 
 from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
+from scenarios.fleet import LinearLatency, Replica
 from scenarios.memory import (
     BYTES_PER_WEIGHT,
     attention_parameters_per_layer,
@@ -14,7 +15,6 @@ from scenarios.memory import (
     kv_bytes_per_token_per_gpu,
     shared_parameters,
 )
-from scenarios.model import LinearLatency, Replica
 from simulator.kernel.step_time import StepTime
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from simulator.allocation import new_state
 from simulator.clock import ServingEnvironment
-from simulator.data_plane import NEVER_NS, Ints, Outcome, Setup
+from simulator.data_plane import Ints, Outcome, Setup
 from simulator.kernel import entries
-from simulator.kernel.allocation import new_state
-from simulator.kernel.state import CLOSED
+from simulator.kernel.state import CLOSED, NEVER_NS
 from simulator.rules import ReplicaView, RequestView, RuleError
 from simulator.run import LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import NS_PER_S
@@ -173,8 +173,7 @@ def chosen_id(answer: int | None, replicas: Sequence[ReplicaView]) -> int | None
     """What a routing rule answered. Raises RuleError for a replica it was not offered."""
     if answer is None:
         return None
-    for view in replicas:
-        if view.id == answer:
-            return view.id
+    if isinstance(answer, int) and any(view.id == answer for view in replicas):
+        return int(answer)
     offered = ", ".join(str(view.id) for view in replicas)
     raise RuleError(f"the routing rule chose replica {answer!r}; it was offered {offered}")

@@ -13,7 +13,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scenarios.model import PythonRule
+from scenarios.fleet import PythonRule
 
 
 class RuleError(ValueError):

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from scenarios.fleet import Fleet, LinearLatency, PythonRule, Replica
 from scenarios.memory import kv_blocks
-from scenarios.model import Fleet, LinearLatency, PythonRule, Replica, Scenario
+from scenarios.model import Scenario
 from simulator.control import Life, autoscale, fail_and_recover, nanoseconds
-from simulator.data_plane import NEVER_NS, Allowance, DataPlane, Limits, Outcome, Pool, Setup
+from simulator.data_plane import Allowance, DataPlane, Limits, Outcome, Pool, Setup
+from simulator.kernel.state import NEVER_NS
 from simulator.latency import step_time
 from simulator.outages import outages
 from simulator.plane import Plane

@@ -18,6 +18,7 @@ HOMES = {
     "ruamel": ("scenarios",),
     "simpy": ("simulator",),
     "numba": ("simulator",),
+    "llvmlite": ("simulator",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),
     "click": ("fleetcast",),

@@ -18,6 +18,7 @@ COMPARED = {
 KEYS = {
     "engine": {"replicas", *COMPARED},
     "preemption": {"replicas", "preemptions_per_request", *COMPARED},
+    "overload": {"replicas", "timed_out_share", *COMPARED},
     "prefix": {"router", "replicas", "segments_per_request", "prefix_hit_share", *COMPARED},
     "failures_autoscaler": {"replicas", "failures", "retries_per_request", *COMPARED},
     "rule_door": {
@@ -64,6 +65,7 @@ def test_every_case_measures_what_it_is_named_for(figures):
     assert {entry["form"] for entry in figures["step_time"]} == {"linear", "dense", "moe"}
     assert len(figures["routers"]) == 2 * 6
     assert all(entry["preemptions_per_request"] > 1 for entry in figures["preemption"])
+    assert all(entry["timed_out_share"] > 0.1 for entry in figures["overload"])
     assert all(entry["segments_per_request"] > 10 for entry in figures["prefix"])
     assert all(entry["prefix_hit_share"] > 0.1 for entry in figures["prefix"])
     assert all(entry["failures"] > 0 for entry in figures["failures_autoscaler"])
@@ -72,7 +74,7 @@ def test_every_case_measures_what_it_is_named_for(figures):
 
 @pytest.mark.slow
 def test_the_plane_is_faster_than_its_twin(figures):
-    for case in ("engine", "preemption", "prefix", "failures_autoscaler"):
+    for case in ("engine", "preemption", "overload", "prefix", "failures_autoscaler"):
         assert all(entry["ratio"] > 1 for entry in figures[case]), case
 
 

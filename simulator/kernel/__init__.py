@@ -26,15 +26,21 @@ def source_digest() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled code of this very version is kept between runs."""
+    """Where compiled code of this very version is kept between runs. Numba runs what it finds
+    there: it must be our own."""
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "fleetcast" / f"kernel-{source_digest()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    return folder if writable else Path(tempfile.gettempdir()) / "fleetcast" / folder.name
+    name = f"kernel-{source_digest()}"
+    for place in (
+        Path(base).expanduser() / "fleetcast",
+        Path(tempfile.gettempdir()) / f"fleetcast-{os.getuid()}",
+    ):
+        try:
+            (place / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(place / name, os.W_OK) and place.stat().st_uid == os.getuid():
+                return place / name
+        except OSError:
+            pass
+    return Path(tempfile.mkdtemp(prefix="fleetcast-"))
 
 
 CACHE_FOLDER = cache_folder()

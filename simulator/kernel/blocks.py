@@ -10,6 +10,11 @@ from simulator.kernel import kernel
 
 
 @kernel
+def blocks_for(tokens, block_tokens):
+    return (tokens + block_tokens - 1) // block_tokens
+
+
+@kernel
 def take_blocks(s, replica_id, count):
     """Take `count` of the free blocks: blank ones first, then from the front of the queue, last
     block of a run first."""

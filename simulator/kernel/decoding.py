@@ -1,9 +1,9 @@
 """Lazy decoding: requests that decode are sums of their replica, until they stop (see state.py)."""
 
 from simulator.kernel import kernel
-from simulator.kernel.blocks import take_blocks
+from simulator.kernel.blocks import blocks_for, take_blocks
 from simulator.kernel.state import NEVER_NS, histogram_bin
-from simulator.kernel.step_time import experts_s, linear_s, nanoseconds
+from simulator.kernel.step_time import experts_s, linear_s, whole_ns
 
 
 @kernel
@@ -28,7 +28,7 @@ def stop_decoding(s, replica_id, row):
     block_tokens = s.pools[replica.pool].block_tokens
     s.phases[replica_id, (request.computed + replica.phase) % block_tokens] -= 1
     replica.decoding -= 1
-    request.blocks = (request.computed + block_tokens - 1) // block_tokens
+    request.blocks = blocks_for(request.computed, block_tokens)
 
 
 @kernel
@@ -70,7 +70,7 @@ def decode(s, replica_id, until_ns):
         if prefix_caching and needed > 0:
             take_blocks(s, replica_id, needed)
         seconds = linear_s(time, count, count, contexts, contexts + count) + experts
-        duration_ns = nanoseconds(seconds)
+        duration_ns = whole_ns(seconds)
         now_ns += duration_ns
     fleet.steps += steps
     s.boundary_ns[replica_id], replica.duration_ns = now_ns, duration_ns

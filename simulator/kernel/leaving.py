@@ -1,7 +1,7 @@
 """Who leaves a replica before it has all its tokens: preempted, hung up, or drained."""
 
 from simulator.kernel import kernel
-from simulator.kernel.blocks import take_blocks
+from simulator.kernel.blocks import blocks_for, take_blocks
 from simulator.kernel.decoding import stop_decoding
 from simulator.kernel.ending import end
 from simulator.kernel.prefix import disown, release
@@ -19,7 +19,7 @@ def leave_running(s, replica_id, position, granted, comes_back):
     if position < replica.decoding:
         stop_decoding(s, replica_id, row)
         block_tokens = s.pools[replica.pool].block_tokens
-        request.blocks = (request.computed + granted + block_tokens - 1) // block_tokens
+        request.blocks = blocks_for(request.computed + granted, block_tokens)
     for later in range(position + 1, replica.running):
         s.running[replica_id, later - 1] = s.running[replica_id, later]
     replica.running -= 1
@@ -74,22 +74,39 @@ def hang_up(s, replica_id, now_ns):
         end(s, row, TIMED_OUT, deadline_ns)
         s.load[replica_id] -= 1
     for rank in range(s.waiting.shape[1]):
-        row, keep = s.waiting[replica_id, rank, 0], -1
-        s.waiting[replica_id, rank, 0] = -1
-        while row >= 0:
-            after = s.requests[row].next
+        if replica.unsorted:
+            hang_up_anywhere(s, replica_id, rank, now_ns)
+        else:
+            # Whoever waits behind one that stays has more time left.
+            while s.waiting[replica_id, rank, 0] >= 0 and hangs_up(
+                s, replica_id, s.waiting[replica_id, rank, 0], now_ns
+            ):
+                pop_waiting(s, replica_id, rank)
+    if replica.unsorted:
+        for _ in range(replica.inbox):
+            row = take_from_inbox(s, replica_id)
             if not hangs_up(s, replica_id, row, now_ns):
-                link(s, s.waiting[replica_id, rank], keep, row)
-                keep = row
-            else:
-                replica.waiting -= 1
-            row = after
-        s.waiting[replica_id, rank, 1] = keep
-    # The inbox is dealt with from head to tail, once around.
-    for _ in range(replica.inbox):
-        row = take_from_inbox(s, replica_id)
+                back_to_inbox(s, replica_id, row)
+    else:
+        while replica.inbox > 0 and hangs_up(s, replica_id, replica.inbox_head, now_ns):
+            take_from_inbox(s, replica_id)
+
+
+@kernel
+def hang_up_anywhere(s, replica_id, rank, now_ns):
+    """Go through a whole waiting queue."""
+    replica = s.replicas[replica_id]
+    row, keep = s.waiting[replica_id, rank, 0], -1
+    s.waiting[replica_id, rank, 0] = -1
+    while row >= 0:
+        after = s.requests[row].next
         if not hangs_up(s, replica_id, row, now_ns):
-            back_to_inbox(s, replica_id, row)
+            link(s, s.waiting[replica_id, rank], keep, row)
+            keep = row
+        else:
+            replica.waiting -= 1
+        row = after
+    s.waiting[replica_id, rank, 1] = keep
 
 
 @kernel
@@ -123,18 +140,13 @@ def drain(s, replica_id, rows):
     rows int32[load] written: who left, in order.  Returns how many.
     """
     replica = s.replicas[replica_id]
+    pool = s.pools[replica.pool]
     count = 0
     for position in range(replica.running):
         row = s.running[replica_id, position]
-        if position < replica.decoding:
-            request = s.requests[row]
-            block_tokens = s.pools[replica.pool].block_tokens
-            generated = request.output - (request.finish_step - replica.step)
-            computed = request.prompt + generated - 1
-            # The step in flight was granted its blocks, and is lost.
-            granted = int(replica.stepping)
-            request.blocks = (computed + granted + block_tokens - 1) // block_tokens
-        release(s, replica_id, row, s.requests[row].blocks, 0, False)
+        if pool.prefix_caching:
+            # Of nothing computed nothing is registered; how many own blocks go does not matter.
+            release(s, replica_id, row, s.requests[row].shared, 0, False)
         rows[count] = row
         count += 1
     replica.running = replica.decoding = 0
@@ -145,10 +157,10 @@ def drain(s, replica_id, rows):
     while replica.inbox > 0:
         rows[count] = take_from_inbox(s, replica_id)
         count += 1
-    if s.pools[replica.pool].prefix_caching:
+    if pool.prefix_caching:
         # Evict everything: nodes leave the table, runs lose their owners.
         take_blocks(s, replica_id, replica.free)
-    replica.free = replica.blank = s.pools[replica.pool].blocks
+    replica.free = replica.blank = pool.blocks
     replica.contexts = replica.step = replica.phase = 0
     replica.min_finish = replica.deadline_ns = NEVER_NS
     s.phases[replica_id, :] = 0

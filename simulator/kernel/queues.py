@@ -8,6 +8,12 @@ from simulator.kernel.state import NEVER_NS
 def join(s, replica_id, row, now_ns):
     """A request comes to a replica: into its inbox; a live idle replica begins at once."""
     replica, request = s.replicas[replica_id], s.requests[row]
+    arrival_ns = s.arrival_ns[row]
+    if replica.waiting + replica.inbox == 0:
+        replica.unsorted, replica.newest_ns = 0, arrival_ns
+    elif arrival_ns < replica.newest_ns:
+        replica.unsorted = 1  # re-routed, it has waited elsewhere
+    replica.newest_ns = max(replica.newest_ns, arrival_ns)
     request.joined_ns, request.replica, request.next = now_ns, replica_id, -1
     if replica.inbox_tail >= 0:
         s.requests[replica.inbox_tail].next = row
@@ -16,7 +22,7 @@ def join(s, replica_id, row, now_ns):
         replica.inbox_ns = now_ns
     replica.inbox_tail = row
     replica.inbox += 1
-    replica.deadline_ns = min(replica.deadline_ns, s.arrival_ns[row] + s.fleet[0].timeout_ns)
+    replica.deadline_ns = min(replica.deadline_ns, arrival_ns + s.fleet[0].timeout_ns)
     s.load[replica_id] += 1
     if replica.live and not replica.stepping:
         s.boundary_ns[replica_id] = now_ns
@@ -82,6 +88,12 @@ def push_front(s, replica_id, row):
     replica = s.replicas[replica_id]
     rank = s.requests[row].rank if s.pools[replica.pool].priority else 0
     head = s.waiting[replica_id, rank, 0]
+    arrival_ns = s.arrival_ns[row]
+    replica.newest_ns = max(replica.newest_ns, arrival_ns)
+    if head >= 0 and arrival_ns > s.arrival_ns[head]:
+        replica.unsorted = 1
+    if replica.inbox > 0 and arrival_ns > s.arrival_ns[replica.inbox_head]:
+        replica.unsorted = 1
     s.requests[row].next = head
     s.waiting[replica_id, rank, 0] = row
     if head < 0:

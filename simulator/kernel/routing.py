@@ -11,6 +11,9 @@ ROUTERS = (
     "round-robin", "random", "power-of-two", "least-outstanding", "least-kv", "prefix-aware",
 )  # fmt: skip
 EVERYONE = -2
+NEAR_FACTOR, NEAR_REQUESTS = 2, 8
+"""Up to how many outstanding requests a replica counts as near the emptiest: without a bound one
+popular prefix would draw everything to one replica."""
 ROUND_ROBIN, RANDOM, POWER_OF_TWO, LEAST_OUTSTANDING, LEAST_KV, PREFIX_AWARE = range(len(ROUTERS))
 
 
@@ -124,7 +127,7 @@ def prefix_aware(s, row):
     best, most, fewest = -1, np.int64(-1), CLOSED
     for replica_id in range(s.load.size):
         load = s.load[replica_id]
-        if load > 2 * least + 8 or not may_take(s, replica_id, row):
+        if load > NEAR_FACTOR * least + NEAR_REQUESTS or not may_take(s, replica_id, row):
             continue
         blocks = resident_blocks(s, replica_id, row)
         if blocks > most or (blocks == most and load < fewest):

@@ -8,12 +8,12 @@ recomputed later; only then are waiting requests admitted, in order, without loo
 import numpy as np
 
 from simulator.kernel import kernel
-from simulator.kernel.blocks import take_blocks
+from simulator.kernel.blocks import blocks_for, take_blocks
 from simulator.kernel.leaving import preempt, victim
 from simulator.kernel.prefix import adopt, look_up, own_blocks, register, shareable_blocks
 from simulator.kernel.queues import pop_waiting, waiting_rank
 from simulator.kernel.state import NEVER_NS
-from simulator.kernel.step_time import nanoseconds, step_s
+from simulator.kernel.step_time import step_s, whole_ns
 
 
 @kernel
@@ -50,7 +50,7 @@ def compose(s, replica_id, now_ns):
     replica.prefill_tokens = prefill_tokens
     replica.stepping = 1
     seconds = step_s(time, prefill_tokens, decode_tokens, replica.running, contexts, pairs)
-    replica.duration_ns = nanoseconds(seconds)
+    replica.duration_ns = whole_ns(seconds)
     s.boundary_ns[replica_id] = now_ns + replica.duration_ns
 
 
@@ -76,7 +76,7 @@ def grant_running(s, replica_id, now_ns):
     granted = min(todo, pool.budget - replica.decoding)
     after = request.computed + granted
     while True:
-        needed = (after + pool.block_tokens - 1) // pool.block_tokens - request.blocks
+        needed = blocks_for(after, pool.block_tokens) - request.blocks
         if needed <= replica.free:
             break
         preempted = True
@@ -114,11 +114,9 @@ def grant_decodes(s, replica_id, now_ns):
 
 @kernel
 def grant_waiting(s, replica_id, budget):
-    """Waiting requests join while budget, seats and blocks last; the head holds up the rest.
-    Returns how many were admitted."""
+    """Waiting requests join while budget, seats and blocks last; the head holds up the rest."""
     replica = s.replicas[replica_id]
     pool = s.pools[replica.pool]
-    admitted = 0
     while replica.waiting > 0 and budget > 0:
         if replica.running == pool.seats:
             replica.stuck = True
@@ -133,7 +131,7 @@ def grant_waiting(s, replica_id, budget):
             own = own_blocks(s, row, blocks, tokens, pool.block_tokens)
         computed = (blocks + own) * pool.block_tokens
         granted = min(tokens - computed, budget)
-        held = (computed + granted + pool.block_tokens - 1) // pool.block_tokens
+        held = blocks_for(computed + granted, pool.block_tokens)
         needed = held - blocks - own
         if needed + unused + own > replica.free:
             # With a prefix cache what the head needs can fall while it waits.
@@ -152,8 +150,6 @@ def grant_waiting(s, replica_id, budget):
         s.running[replica_id, replica.running] = row
         replica.running += 1
         budget -= granted
-        admitted += 1
-    return admitted
 
 
 @kernel

@@ -28,6 +28,7 @@ REPLICA = np.dtype(
         ("duration_ns", "i8"),  # of the step in flight
         ("deadline_ns", "i8"),  # no client hangs up before this (a lower bound)
         ("inbox_ns", "i8"),  # when the first request of the inbox joined; NEVER_NS: empty
+        ("newest_ns", "i8"),  # the latest arrival among those that wait (an upper bound)
         ("busy_ns", "i8"),
         ("prefill_tokens", "i4"),  # of the step in flight
         ("decoding", "i4"),  # running[:decoding] decode, at most one after them prefills
@@ -44,6 +45,7 @@ REPLICA = np.dtype(
         ("pool", "i2"),
         ("live", "i1"),
         ("stepping", "i1"),  # a step is in flight
+        ("unsorted", "i1"),  # some queue may not be in order of arrival
         ("stuck", "i1"),  # the waiting head lacks a seat or blocks until someone leaves
     ],
     align=True,

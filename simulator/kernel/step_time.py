@@ -36,7 +36,7 @@ STEP_TIME = np.dtype([(name, np.float64) for name in StepTime._fields])
 """The same as a record of an array: `np.array([step_time], STEP_TIME)`."""
 
 
-@door
+@kernel
 def power(base, exponent):
     """base ** exponent for a whole exponent >= 0, by squaring: the same bits on every platform."""
     result = 1.0
@@ -63,7 +63,7 @@ def step_s(time, prefill_tokens, decode_tokens, sequences, kv_tokens, attention_
     return seconds + experts_s(time, prefill_tokens + decode_tokens)
 
 
-@door
+@kernel
 def linear_s(time, decode_tokens, sequences, kv_tokens, attention_pairs):
     """What grows with the decodes of a step and the context it reads."""
     return (
@@ -75,7 +75,7 @@ def linear_s(time, decode_tokens, sequences, kv_tokens, attention_pairs):
     )
 
 
-@door
+@kernel
 def experts_s(time, tokens):
     """Reading the experts that `tokens` tokens are expected to meet; 0 for a dense model."""
     if time.experts_s == 0.0:
@@ -90,6 +90,6 @@ def in_python(time: StepTime, *load: int) -> float:
 
 
 @kernel
-def nanoseconds(seconds):
+def whole_ns(seconds):
     """Whole nanoseconds, at least one."""
     return max(np.int64(np.rint(seconds * 1e9)), np.int64(1))

@@ -117,10 +117,18 @@ def merged(groups: Sequence[Chains], order: Ints) -> Chains:
     starts[order] = first[:-1]
     parts, row, taken = [], 0, 0
     for group in groups:
+        if taken + group.key_count > KEYS_MAX:
+            group = renumbered(group)
         apart = Chains(group.first, group.keys + taken, group.ends)
         parts.append((apart, starts[row : row + len(group)]))
         row, taken = row + len(group), taken + group.key_count
     return laid_out(first, parts)
+
+
+def renumbered(chains: Chains) -> Chains:
+    """The same with the lowest keys that tell them apart."""
+    _, keys = np.unique(chains.keys, return_inverse=True)
+    return Chains(chains.first, keys, chains.ends)
 
 
 def laid_out(first: Ints, parts: Sequence[tuple[Chains, Ints]]) -> Chains:

@@ -129,11 +129,15 @@ def random_case(seed: int, **forced: Any) -> Case:
             rng.choice(3, p=[0.4, 0.2, 0.4])
         ],
         "retries": int(rng.integers(0, 4)),
+        "priorities": 4,
         "allowances": bool(rng.random() < 0.2),
         "failures": bool(rng.random() < 0.6),
         "to_the_end": bool(rng.random() < 0.5),
         "steps": int(rng.integers(5, 250)),
     }
+    if rng.random() < 0.05:
+        # Now and then far outside what is usual, where narrow types would overflow.
+        choices |= {"replicas": 40, "pools": 8, "priorities": 300, "retries": 40_000}
     assert set(forced) <= set(choices), f"not a choice: {set(forced) - set(choices)}"
     choices |= forced
     grid_ns = round(grid_s * NS_PER_S)
@@ -159,7 +163,7 @@ def random_case(seed: int, **forced: Any) -> Case:
         counted=(arrival_ns >= 0) & (arrival_ns < horizon_ns),
         start_ns=start_ns,
         horizon_ns=horizon_ns,
-        priority=rng.integers(0, 4, len(workload)),
+        priority=rng.integers(0, choices["priorities"], len(workload)),
         pools=pools,
         router=choices["router"],
         routing_rule=emptiest if choices["routing_rule"] else None,

@@ -46,7 +46,7 @@ def random_limits(rng: np.random.Generator, choices: dict[str, Any]) -> Limits:
 
     seats = int(rng.integers(1, 13))
     blocks = int(rng.choice([rng.integers(4, 16), rng.integers(16, 81)]))
-    block_tokens = int(rng.choice([16, 16, 16, 8, 5]))
+    block_tokens = int(rng.choice([16] * 12 + [8] * 3 + [5] * 3 + [1, 128]))
     tokens = blocks * block_tokens
     return Limits(
         max_num_seqs=seats,

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.fleet import EngineSettings
 from scenarios.loading import restore
-from scenarios.model import EngineSettings, Scenario
+from scenarios.model import Scenario
 from simulator.traffic import NS_PER_S, Chains, Workload
 
 PLAIN_ENGINE = {"async_scheduling": False, "prefix_caching": False}

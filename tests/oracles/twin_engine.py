@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from simulator.data_plane import NEVER_NS, Limits
+from simulator.data_plane import Limits
+from simulator.kernel.state import NEVER_NS
 from simulator.run import UNFINISHED
 from tests.oracles.twin_cache import Holding, PlainBlocks, PrefixCache, shareable
 

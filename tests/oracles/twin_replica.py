@@ -9,14 +9,12 @@ from typing import Any
 
 import simpy
 
-from simulator.data_plane import Pool, busy_inside_ns
-from simulator.kernel.step_time import step_s
+from simulator.data_plane import Pool
+from simulator.kernel.step_time import in_python
 from simulator.run import COMPLETED, TIMED_OUT
 from tests.oracles.twin_engine import Request, Scheduler, Step
 
 SAMPLE, END, ARRIVAL, BOUNDARY = 2, 3, 4, 5
-
-step_seconds = getattr(step_s, "py_func", step_s)
 
 
 class Wake(simpy.Event):  # type: ignore[misc]  # simpy has no types
@@ -81,12 +79,12 @@ class Replica:
         counts = self.twin.counts if self.twin.in_period(now_ns) else Counts()
         counts.steps += 1
         counts.prefill_tokens += step.prefill_tokens
-        counts.busy_ns += busy_inside_ns(self.begin_ns, now_ns, self.twin.setup.horizon_ns)
+        counts.busy_ns += now_ns - max(self.begin_ns, 0)
         for request in self.scheduler.end_step(step.granted, now_ns, counts.gaps):
             self.twin.end(request, COMPLETED, now_ns)
 
     def duration_ns(self, step: Step) -> int:
-        seconds = step_seconds(
+        seconds = in_python(
             self.time,
             step.prefill_tokens,
             step.decode_tokens,

@@ -848,8 +848,8 @@ def test_a_config_that_cannot_be_used_is_a_fault(folder, content, message):
 # --- eleven broken scenarios through the real command line --------------------------------------
 
 
-def test_there_are_eleven_broken_scenarios():
-    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 11
+def test_there_are_twelve_broken_scenarios():
+    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 12
 
 
 def assert_says(case, code, stdout, stderr):

@@ -165,3 +165,24 @@ def test_scaling_loses_nobody(run_index, failing):
     assert counts.between(0 if failing else 2, 7).all()
     assert counts.nunique() > 3
     assert np.all(run.finish_s >= run.first_token_s)
+
+
+def test_a_start_up_that_was_called_off_does_not_count_for_a_later_one(run):
+    """Wanted at 10 s, not any more at 20 s, wanted again at 30 s; it takes 25 s to start."""
+    slow = scaled()
+    fleet = slow.fleet.model_copy(
+        update={"autoscaling": slow.fleet.autoscaling.model_copy(update={"startup_s": 25.0})}
+    )
+    result = run(
+        slow.model_copy(update={"fleet": fleet}), [1, 1, 1, 1, 25, 25, 25, 25], [12] * 4 + [40] * 4
+    )
+    assert up(result)[:2] == [(0, 1), (55, 2)]
+
+
+def test_a_replica_let_go_while_nobody_knows_it_failed_gets_nothing_new(run, scripted):
+    """Replica 1 fails at 9 s, is noticed at 19 s, and is one too many from 10 s on."""
+    scripted({1: [(9.0, 10.0, 10.0)]})
+    scenario = scaled(start=2, failures=FAILURES)
+    result = run(scenario, [12, 12.5, 14, 14.5], [2] * 4)
+    assert result.replica.tolist() == [0] * 4
+    assert not result.retries.any()

@@ -369,3 +369,17 @@ def test_hash_ids_are_of_the_recorded_prompt_and_of_no_other(tmp_path):
     path.write_text(conversation_trace())
     group = CHAT | recorded(path) | {"input_tokens": {"kind": "constant", "tokens": 700}}
     assert workload_of(group).chains is None
+
+
+def test_keys_of_many_groups_stay_whole_numbers():
+    """Key spaces of 2**61 each would not add up within 64 bits."""
+    groups = [
+        Chains(np.array([0, 2, 3]), np.array([0, 1 << 61, 1 << 61]), np.array([5, 9, 9]))
+        for _ in range(4)
+    ]
+    together = merged(groups, np.arange(8))
+    assert together.keys.min() >= 0
+    shared = [set(together.keys[at : at + 3].tolist()) for at in range(0, 12, 3)]
+    assert [len(keys) for keys in shared] == [2] * 4
+    assert len(set.union(*shared)) == 8
+    assert together.ends.tolist() == [5, 9, 9] * 4

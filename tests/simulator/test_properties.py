@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.verdict import AllowancesFor, judge
-from scenarios.model import RouterName
+from scenarios.fleet import RouterName
 from scenarios.objectives import parse_objective
 from simulator.data_plane import Allowance
 from simulator.histogram import histogram, quantile_s

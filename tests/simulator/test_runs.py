@@ -5,7 +5,10 @@ import pytest
 from planner.metrics import Summary
 from planner.verdict import AllowancesFor
 from scenarios.objectives import parse_objective
+from simulator.allocation import new_state
 from simulator.monte_carlo import Runs, Trial, processes
+from simulator.simulate import set_up
+from simulator.traffic import draw_workload
 from tests.oracles.small import small_scenario
 
 OBJECTIVES = [parse_objective(text) for text in ("ttft p90 <= 1h", "error_rate <= 50%")]
@@ -34,3 +37,12 @@ def test_both_kinds_of_a_trial_may_be_under_way_at_once(tmp_path):
             ahead = runs(Trial(2, replication, complete=False), 30)
             assert runs(Trial(2, replication), 30) == ahead
         assert all(len(runs.whole(Trial(2, replication))) > 5 for replication in range(30))
+
+
+def test_a_request_takes_no_more_memory_than_promised():
+    """150 bytes of a plane's state, prefix cache aside."""
+    engine = {"prefix_caching": False}
+    scenario = small_scenario(engine=engine, horizon="2000s", drain="0s")
+    demand = draw_workload(scenario, 0, 0)
+    state = new_state(set_up(scenario, scenario.fleet, demand, 0, 0))
+    assert sum(array.nbytes for array in state) < 150 * len(demand) + 150_000

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from simulator.data_plane import NEVER_NS, Allowance, Limits, Pool, Setup
+from simulator.data_plane import Allowance, Limits, Pool, Setup
+from simulator.kernel.state import NEVER_NS
 from simulator.kernel.step_time import StepTime
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import Chains, Workload

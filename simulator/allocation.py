@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from simulator.data_plane import NEVER_NS, Ints, Pool, Setup
+from simulator.data_plane import Ints, Pool, Setup
 from simulator.histogram import BINS
 from simulator.kernel.ending import METRICS
 from simulator.kernel.routing import ROUTERS
-from simulator.kernel.state import ALLOWANCE, FLEET, NODE, POOL, REPLICA, REQUEST, State
+from simulator.kernel.state import ALLOWANCE, FLEET, NEVER_NS, NODE, POOL, REPLICA, REQUEST, State
 from simulator.kernel.step_time import STEP_TIME
 from simulator.run import UNFINISHED
 from simulator.traffic import Chains

@@ -15,7 +15,9 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from fleetcast.stop_on import user_errors
     from planner.bracket import bracket, question_makes_sense
     from planner.search import SCREENING
+    from scenarios.fleet import PythonRule
     from simulator.kernel.step_time import in_python
+    from simulator.rules import load_rule
     from simulator.simulate import pools
 
     scenario = options.load_scenario(file, overrides, None)
@@ -23,6 +25,9 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     limits, time = main.limits, main.time
     probability = scenario.sla.probability if scenario.sla else 0.95
     with user_errors():
+        for rule in (scenario.fleet.router, scenario.fleet.admission):
+            if isinstance(rule, PythonRule):
+                load_rule(rule)
         load = bracket(scenario, scenario.seed, SCREENING, probability).load
         if scenario.sla is not None:
             question_makes_sense(scenario, load)

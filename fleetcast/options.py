@@ -23,7 +23,7 @@ overrides = click.option(
 seed = click.option("--seed", type=click.IntRange(min=0), help="Instead of the scenario's seed.")
 out = click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results.  [default: out/NAME]",
+    help="Folder for the results.  [default: out/NAME; for simulate out/NAME-simulate]",
 )  # fmt: skip
 workers = click.option(
     "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",

@@ -163,9 +163,10 @@ def question_makes_sense(scenario: Scenario, load: Load) -> None:
     allowed += [float(1 - o.share) for o in objectives if o.share and o.metric != "itl"]
     if load.impossible_share > min(allowed, default=1.0):
         raise Unanswerable(
-            f"{load.impossible_share:.1%} of requests are longer than the context or the KV pool "
-            "of a replica and will be rejected by any fleet: see max_model_len, num_gpu_blocks, "
-            "tensor_parallel and the lengths of the traffic"
+            f"{load.impossible_share:.1%} of requests are longer than the context, the KV pool "
+            "or (with chunked_prefill off) the token budget of a replica and will be rejected by "
+            "any fleet: see max_model_len, num_gpu_blocks, max_num_batched_tokens, tensor_parallel "
+            "and the lengths of the traffic"
         )
 
 

@@ -14,7 +14,9 @@ class Cost(NamedTuple):
     """USD. Spares, idle and failed time are inside: the fleet is paid whether it serves or not."""
 
     usd_per_gpu_hour: float
-    """Of the main pool's GPU."""
+    """Mean over all GPUs; they differ in price where other pools have other ones."""
+    usd_per_replica_hour: float
+    """One replica of the main pool."""
     usd_per_hour: float
     usd_per_month: float
     usd_per_million_tokens: float
@@ -37,7 +39,8 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
     served = output + float(periods["input_tokens_per_s"].sum()) * scenario.horizon_s
     spent_usd = usd_per_hour * hours
     return Cost(
-        usd_per_gpu_hour=scenario.price[scenario.replica.gpu.name],
+        usd_per_gpu_hour=usd_per_hour / gpus(scenario, replicas),
+        usd_per_replica_hour=scenario.price[scenario.replica.gpu.name] * scenario.gpus_per_replica,
         usd_per_hour=usd_per_hour,
         usd_per_month=usd_per_hour * HOURS_PER_MONTH,
         usd_per_million_tokens=spent_usd / served * 1e6 if served else float("inf"),

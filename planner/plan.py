@@ -137,11 +137,17 @@ def statement(plan: Plan) -> str:
     elif fewer.replicas:
         below = f"{replicas(fewer.replicas)}: not tried. "
     return (
-        f"{model} {goal}: certified for {replicas(chosen)} at {confidence} "
+        f"{model} {goal}: certified for {replicas(chosen)}{beside(scenario)} at {confidence} "
         f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
         f"error <= {promise.alpha:.2g} over the whole search including its stopping rule"
         f"{audit(plan)}). {below}{scope}"
     )
+
+
+def beside(scenario: Scenario) -> str:
+    """The pools that stand beside every size that was tried."""
+    others = [f"{pool.replicas} of pool {pool.name}" for pool in scenario.fleet.others]
+    return f" beside {' and '.join(others)}" if others else ""
 
 
 def sizes_tried(certificate: Certificate) -> str:

@@ -201,7 +201,7 @@ def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
 def size_rows(plan: Data) -> list[dict[str, Any]]:
     """Every size that was looked at, smallest first; those only screened have no periods."""
     per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
-    usd_per_replica = per_replica * cost["usd_per_gpu_hour"]
+    usd_per_replica = cost["usd_per_replica_hour"]
     # What other pools cost is the same for every size.
     others_usd = cost["usd_per_hour"] - plan["figures_of"] * usd_per_replica
     others_gpus = sum(

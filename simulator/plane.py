@@ -10,7 +10,7 @@ from simulator.clock import ServingEnvironment
 from simulator.data_plane import Ints, Outcome, Setup
 from simulator.kernel import entries
 from simulator.kernel.state import CLOSED, NEVER_NS
-from simulator.rules import ReplicaView, RequestView, RuleError
+from simulator.rules import AdmissionRule, ReplicaView, RequestView, RoutingRule, RuleError
 from simulator.run import LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import NS_PER_S
 
@@ -27,6 +27,7 @@ class Plane:
         self.state = new_state(setup)
         self.fleet = self.state.fleet[0]
         self.columns = self.state.replicas.view(np.ndarray)
+        self.cached_tokens = np.zeros(len(self.columns), dtype=np.int64)
         self.env = ServingEnvironment(self, setup.start_ns)
 
     # --- what control processes may do -----------------------------------------------------------
@@ -82,15 +83,15 @@ class Plane:
         if deadline_ns <= now_ns:
             entries.end(self.state, row, TIMED_OUT, deadline_ns)
             return
-        request, replicas = self.request_view(row, now_ns), list(self.replica_views(row))
+        request, replicas = self.request_view(row, now_ns), self.replica_views(row)
         admit, route = self.setup.admission_rule, self.setup.routing_rule
-        if admit is not None and not admit(request, replicas):
+        if admit is not None and not admitted(admit, request, replicas):
             entries.end(self.state, row, REJECTED, now_ns)
         elif not replicas:
             entries.strand(self.state, row)
         elif route is None:
             entries.dispatch(self.state, row, now_ns)
-        elif (chosen := chosen_id(route(request, replicas), replicas)) is None:
+        elif (chosen := chosen_id(route, request, replicas)) is None:
             entries.end(self.state, row, REJECTED, now_ns)
         else:
             entries.send(self.state, chosen, row, now_ns)
@@ -121,20 +122,19 @@ class Plane:
             int(self.state.requests[row].retries),
         )
 
-    def replica_views(self, row: int) -> Iterator[ReplicaView]:
+    def replica_views(self, row: int) -> list[ReplicaView]:
         """The replicas that are routable and can hold the request."""
         fits = int(self.state.fits[row])
-        columns = (self.columns[name].tolist() for name in ("pool", "waiting", "inbox", "free"))
-        rows = zip(self.state.load.tolist(), *columns, strict=True)
-        for index, (load, pool, waiting, inbox, free) in enumerate(rows):
-            if load >= CLOSED or not fits >> pool & 1:
-                continue
-            limits, cached_tokens = self.setup.pools[pool].limits, 0
-            if limits.prefix_caching:
-                blocks = entries.resident_blocks(self.state, index, row)
-                cached_tokens = blocks * limits.block_tokens
-            used = (limits.blocks - free) / limits.blocks
-            yield ReplicaView(index, pool, load, waiting + inbox, used, cached_tokens)
+        entries.resident_tokens(self.state, row, self.cached_tokens)
+        columns = [self.columns[name].tolist() for name in ("pool", "waiting", "inbox", "free")]
+        rows = zip(self.state.load.tolist(), *columns, self.cached_tokens.tolist(), strict=True)
+        views = []
+        for index, (load, pool, waiting, inbox, free, cached_tokens) in enumerate(rows):
+            if load < CLOSED and fits >> pool & 1:
+                blocks = self.setup.pools[pool].limits.blocks
+                used = (blocks - free) / blocks
+                views.append(ReplicaView(index, pool, load, waiting + inbox, used, cached_tokens))
+        return views
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -169,11 +169,23 @@ class Plane:
         self.fleet.period_over = 1
 
 
-def chosen_id(answer: int | None, replicas: Sequence[ReplicaView]) -> int | None:
-    """What a routing rule answered. Raises RuleError for a replica it was not offered."""
+def admitted(rule: AdmissionRule, request: RequestView, replicas: Sequence[ReplicaView]) -> bool:
+    """What an admission rule answers. Raises RuleError when that is neither True nor False."""
+    answer = rule(request, replicas)
+    if isinstance(answer, bool | np.bool_):
+        return bool(answer)
+    raise RuleError(f"{rule.__name__} answered {answer!r}; allowed: True or False")
+
+
+def chosen_id(
+    rule: RoutingRule, request: RequestView, replicas: Sequence[ReplicaView]
+) -> int | None:
+    """What a routing rule answers. Raises RuleError for a replica it was not offered."""
+    answer = rule(request, replicas)
     if answer is None:
         return None
-    if isinstance(answer, int) and any(view.id == answer for view in replicas):
+    whole = isinstance(answer, int | np.integer) and not isinstance(answer, bool)
+    if whole and any(view.id == answer for view in replicas):
         return int(answer)
     offered = ", ".join(str(view.id) for view in replicas)
-    raise RuleError(f"the routing rule chose replica {answer!r}; it was offered {offered}")
+    raise RuleError(f"{rule.__name__} answered {answer!r}; it was offered {offered}, or None")

@@ -74,20 +74,21 @@ def load_rule(rule: PythonRule) -> Callable[..., Any]:
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise told(error, rule) from error
     function = getattr(module, rule.function)
 
     def ask(*arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise told(error, rule) from error
 
+    ask.__name__ = str(rule)
     return ask
 
 
-def told(error: Exception, rule: PythonRule) -> RuleError:
+def told(error: BaseException, rule: PythonRule) -> RuleError:
     """An error in a user's file, with the last line of it that took part."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == rule.path]

@@ -50,5 +50,5 @@ def lose_progress(s, row):
 
 
 @door
-def resident_blocks(s, replica_id, row):
-    return routing.resident_blocks(s, replica_id, row)
+def resident_tokens(s, row, tokens):
+    routing.resident_tokens(s, row, tokens)

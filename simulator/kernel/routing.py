@@ -156,3 +156,11 @@ def resident_blocks(s, replica_id, row):
         if blocks < stop:
             break
     return blocks
+
+
+@kernel
+def resident_tokens(s, row, tokens):
+    """Write to tokens int64[replicas] what each replica's cache holds of the request's prompt."""
+    for replica_id in range(s.load.size):
+        block_tokens = s.pools[s.replicas[replica_id].pool].block_tokens
+        tokens[replica_id] = resident_blocks(s, replica_id, row) * block_tokens

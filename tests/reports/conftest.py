@@ -48,7 +48,8 @@ def make_plan() -> Data:
         },
         "one_fewer": two,
         "cost": {
-            "usd_per_gpu_hour": 2.95, "usd_per_hour": 17.7, "usd_per_month": 12744.0,
+            "usd_per_gpu_hour": 2.95, "usd_per_replica_hour": 5.9,
+            "usd_per_hour": 17.7, "usd_per_month": 12744.0,
             "usd_per_million_tokens": 0.2, "usd_per_million_output_tokens": 1.4,
             "hours_per_month": 720.0,
         },

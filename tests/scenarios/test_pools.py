@@ -115,8 +115,9 @@ def test_every_pool_is_paid_for(loaded):
     """4 main GPUs and a spare one at 3 USD/h, 3 x 2 others at 2 USD/h."""
     periods = pd.DataFrame({"input_tokens_per_s": [900.0] * 2, "output_tokens_per_s": [100.0] * 2})
     cost = fleet_cost(loaded(), 4, periods)
-    assert cost.usd_per_gpu_hour == 3.0
+    assert cost.usd_per_replica_hour == 3.0
     assert cost.usd_per_hour == (4 + 1) * 3.0 + 3 * 2 * 2.0
+    assert cost.usd_per_gpu_hour == cost.usd_per_hour / (4 + 1 + 3 * 2)
     assert cost.usd_per_month == cost.usd_per_hour * HOURS_PER_MONTH
     assert cost.usd_per_million_tokens == pytest.approx(cost.usd_per_hour / 3600 / 1000 * 1e6)
     assert cost.usd_per_million_output_tokens == pytest.approx(10 * cost.usd_per_million_tokens)

@@ -146,11 +146,27 @@ def test_a_rule_is_part_of_the_scenario_and_simulate_finds_it(tmp_path):
     assert run.completed.sum() > 100
 
 
-@pytest.mark.parametrize("answer", ["17", "-1", "2 if replicas[-1].id != 2 else 17", "'0'", "0.5"])
+@pytest.mark.parametrize(
+    "answer", ["17", "-1", "2 if replicas[-1].id != 2 else 17", "'0'", "0.0", "True"]
+)
 def test_a_replica_that_was_not_offered_is_an_error_that_says_so(ruled, answer):
     code = f"def choose(request, replicas): return {answer}\n"
-    with pytest.raises(ValueError, match=r"the routing rule chose replica .*it was offered 0"):
+    with pytest.raises(RuleError, match=r"rules\.py:choose answered .*it was offered 0"):
         ruled(code, "fleet.router=rules.py:choose", "failures=")
+
+
+@pytest.mark.parametrize("answer", ["None", "'no'", "1"])
+def test_an_admission_rule_answers_yes_or_no(ruled, answer):
+    code = f"def admit(request, replicas): return {answer}\n"
+    with pytest.raises(RuleError, match=r"rules\.py:admit answered .*allowed: True or False"):
+        ruled(code, "fleet.admission=rules.py:admit")
+
+
+def test_a_rule_cannot_end_the_program(ruled):
+    with pytest.raises(RuleError, match=r"rules\.py:1: SystemExit in choose: 3"):
+        ruled(
+            "def choose(request, replicas): raise SystemExit(3)\n", "fleet.router=rules.py:choose"
+        )
 
 
 def test_what_a_rule_raises_reaches_its_author(ruled):

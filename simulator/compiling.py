@@ -25,7 +25,7 @@ def is_compiled() -> bool:
 
 
 def compile_kernel() -> None:
-    """Compile every door of the kernel and keep the code on disk; takes a quarter of a minute."""
+    """Compile every door of the kernel and keep the code on disk; takes about half a minute."""
     limits = Limits(2, 64, True, 100, 16, 1000)
     ones = np.ones(2, dtype=np.int64)
     demand = Workload(ones, ones.astype(np.int32), ones.astype(np.int32), ones.astype(np.int16))

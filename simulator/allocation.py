@@ -47,6 +47,7 @@ def new_state(setup: Setup) -> State:
         phases=np.zeros((replicas, max(p.limits.block_tokens for p in pools)), dtype=np.int32),
         waiting=np.full((replicas, max(ranks.size, 1) if by_priority else 1, 2), -1, np.int32),
         requests=request_records(setup, ranks),
+        ended=np.zeros(rows, dtype=np.int32),
         arrival_ns=plain(setup.workload.arrival_ns),
         fits=np.bitwise_or.reduce(
             [fits.astype(np.uint8) << index for index, fits in enumerate(setup.fits())],
@@ -96,9 +97,9 @@ def pool_records(pools: Sequence[Pool]) -> Any:
         (
             limits.max_num_seqs, limits.max_num_batched_tokens, limits.blocks,
             limits.block_tokens, limits.chunked_prefill, limits.async_scheduling,
-            limits.prefix_caching, limits.priority_policy,
+            limits.prefix_caching, limits.priority_policy, *reply,
         )
-        for limits in (pool.limits for pool in pools)
+        for _, limits, _, reply in pools
     ]  # fmt: skip
     return records(POOL, rows)
 

@@ -33,12 +33,22 @@ class Limits(NamedTuple):
     priority_policy: bool = False
 
 
+class Reply(NamedTuple):
+    """What lies between the engine step that emits a token and the client that reads it: HTTP,
+    tokenising, detokenising."""
+
+    fixed_ns: int = 0
+    sequence_ns: int = 0
+    """Per request running in that step."""
+
+
 class Pool(NamedTuple):
     """Replicas of one kind."""
 
     replicas: int
     limits: Limits
     time: StepTime
+    reply: Reply = Reply()
 
 
 class Allowance(NamedTuple):
@@ -103,9 +113,9 @@ def can_ever_serve(limits: Limits, prompt: Any, output: Any) -> Any:
 class Outcome:
     """What became of every row of the workload, and what the fleet did in the period.
 
-    Columns, one row per request: first_token_ns and finish_ns (int64, NEVER_NS: none), replica (the
-    last one that held it, -1 none), preemptions, retries, outcome (simulator/run.py),
-    cached_tokens (tokens found in the prefix cache at the last admission).
+    Columns, one row per request: first_token_ns and finish_ns (int64, the client's instants,
+    NEVER_NS: none), replica (the last one that held it, -1 none), preemptions, retries, outcome
+    (simulator/run.py), cached_tokens (tokens found in the prefix cache at the last admission).
     """
 
     first_token_ns: Ints

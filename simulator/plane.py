@@ -9,7 +9,7 @@ from simulator.allocation import new_state
 from simulator.clock import ServingEnvironment
 from simulator.data_plane import Ints, Outcome, Setup
 from simulator.kernel import entries
-from simulator.kernel.state import CLOSED, NEVER_NS
+from simulator.kernel.state import CLOSED, NEVER_NS, State
 from simulator.rules import AdmissionRule, ReplicaView, RequestView, RoutingRule, RuleError
 from simulator.run import LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import NS_PER_S
@@ -149,16 +149,7 @@ class Plane:
             gone = (requests.outcome == UNFINISHED) & (deadline_ns <= self.env.now)
             requests.outcome[gone] = TIMED_OUT
             requests.finish_ns[gone] = deadline_ns[gone]
-        outcome = Outcome(
-            **{name: requests[name].copy() for name in REQUEST_COLUMNS},
-            samples=self.state.samples[: fleet.sampled],
-            itl_histogram=self.state.histogram,
-            steps=int(fleet.steps),
-            prefill_tokens=int(fleet.prefill_tokens),
-            busy_ns=int(self.state.replicas.busy_ns.sum()),
-            stopped_early=bool(fleet.lost),
-            free_blocks=self.state.replicas.free.astype(np.int64),
-        )
+        outcome = outcome_of(self.state)
         # A plane serves one run; after a large one the memory is needed.
         del self.state, self.fleet, self.columns
         return outcome
@@ -167,6 +158,21 @@ class Plane:
         """From the end of the period on, the run ends with the last counted request."""
         yield self.env.timeout(self.setup.horizon_ns - self.env.now)
         self.fleet.period_over = 1
+
+
+def outcome_of(state: State) -> Outcome:
+    """What the state tells after a run; nothing of it keeps the records alive."""
+    fleet = state.fleet[0]
+    return Outcome(
+        **{name: state.requests[name].copy() for name in REQUEST_COLUMNS},
+        samples=state.samples[: fleet.sampled],
+        itl_histogram=state.histogram,
+        steps=int(fleet.steps),
+        prefill_tokens=int(fleet.prefill_tokens),
+        busy_ns=int(state.replicas.busy_ns.sum()),
+        stopped_early=bool(fleet.lost),
+        free_blocks=state.replicas.free.astype(np.int64),
+    )
 
 
 def admitted(rule: AdmissionRule, request: RequestView, replicas: Sequence[ReplicaView]) -> bool:

@@ -27,13 +27,27 @@ def step_until(s, replica_id, until_ns):
 @kernel
 def boundary(s, replica_id):
     """End the step in flight, see who comes and goes, compose the next one."""
-    replica = s.replicas[replica_id]
     now_ns = s.boundary_ns[replica_id]
+    known_ns = conclude(s, replica_id, now_ns)
+    proceed(s, replica_id, now_ns, known_ns)
+
+
+@kernel
+def conclude(s, replica_id, now_ns):
+    """End the step in flight, if any; who joined by the returned instant is known to the next."""
+    replica = s.replicas[replica_id]
     known_ns = now_ns
     if replica.stepping:
         if s.pools[replica.pool].asynchronous:
             known_ns -= replica.duration_ns
         end_step(s, replica_id, now_ns)
+    return known_ns
+
+
+@kernel
+def proceed(s, replica_id, now_ns, known_ns):
+    """Hang-ups, the inbox, and the next step."""
+    replica = s.replicas[replica_id]
     if replica.deadline_ns <= now_ns:
         hang_up(s, replica_id, now_ns)
     if replica.inbox > 0:
@@ -66,7 +80,7 @@ def end_step(s, replica_id, now_ns):
             if in_period:
                 s.histogram[histogram_bin(now_ns - request.last_token_ns)] += 1
         else:
-            request.first_token_ns = now_ns
+            request.first_token_ns = read_ns(s, replica_id, now_ns)
         request.generated += 1
         start_decoding(s, replica_id, row)
     if replica.step >= replica.min_finish:
@@ -74,9 +88,18 @@ def end_step(s, replica_id, now_ns):
 
 
 @kernel
+def read_ns(s, replica_id, now_ns):
+    """When clients read the tokens of the step that ends now; nobody has left yet."""
+    replica = s.replicas[replica_id]
+    pool = s.pools[replica.pool]
+    return now_ns + pool.reply_fixed_ns + pool.reply_sequence_ns * replica.running
+
+
+@kernel
 def finish(s, replica_id, now_ns):
     """Those with all their tokens leave, in running order; find the next finish among the rest."""
     replica = s.replicas[replica_id]
+    end_ns = read_ns(s, replica_id, now_ns)
     replica.min_finish = NEVER_NS
     kept, decoding = 0, replica.decoding
     for position in range(replica.running):
@@ -86,7 +109,8 @@ def finish(s, replica_id, now_ns):
             if request.finish_step <= replica.step:
                 stop_decoding(s, replica_id, row)
                 release(s, replica_id, row, request.blocks, request.computed, False)
-                end(s, row, COMPLETED, now_ns)
+                # The reply of a fuller step may have taken longer than all steps since.
+                end(s, row, COMPLETED, max(end_ns, request.first_token_ns))
                 s.load[replica_id] -= 1
                 replica.stuck = False
                 continue

@@ -16,9 +16,11 @@ def end(s, row, outcome, at_ns):
     request = s.requests[row]
     request.outcome = outcome
     request.finish_ns = at_ns
+    fleet = s.fleet[0]
+    s.ended[fleet.ended] = row
+    fleet.ended += 1
     if not request.counted:
         return
-    fleet = s.fleet[0]
     fleet.left -= 1
     for k in range(s.allowances.size):
         allowance = s.allowances[k]

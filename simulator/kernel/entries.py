@@ -1,12 +1,17 @@
 """What Python code may call of the kernel: its doors, each compiled as one function."""
 
 from simulator.kernel import advance as advancing
-from simulator.kernel import door, ending, leaving, routing
+from simulator.kernel import closed_loop, door, ending, leaving, routing
 
 
 @door
 def advance(s, until_ns):
     return advancing.advance(s, until_ns)
+
+
+@door
+def serve_closed(s, concurrency):
+    closed_loop.serve_closed(s, concurrency)
 
 
 @door

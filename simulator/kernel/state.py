@@ -53,9 +53,9 @@ REPLICA = np.dtype(
 REQUEST = np.dtype(
     [
         ("joined_ns", "i8"),  # when it came to its replica
-        ("first_token_ns", "i8"),
+        ("first_token_ns", "i8"),  # when the client reads it
         ("last_token_ns", "i8"),  # only while preempted
-        ("finish_ns", "i8"),
+        ("finish_ns", "i8"),  # likewise
         ("finish_step", "i8"),  # only while decoding
         ("prompt", "i4"),
         ("output", "i4"),
@@ -101,6 +101,8 @@ POOL = np.dtype(
         ("asynchronous", "i1"),
         ("prefix_caching", "i1"),
         ("priority", "i1"),
+        ("reply_fixed_ns", "i8"),
+        ("reply_sequence_ns", "i8"),  # per running request
     ],
     align=True,
 )
@@ -117,6 +119,7 @@ FLEET = np.dtype(
         ("sample_ns", "i8"),  # the next sample of the timeline
         ("sample_interval_ns", "i8"),
         ("sampled", "i8"),
+        ("ended", "i8"),  # requests
         ("left", "i8"),  # counted requests that have not ended
         ("period_over", "i8"),
         ("lost", "i8"),  # an allowance is exceeded
@@ -156,8 +159,10 @@ class State(NamedTuple):
     """int32[R, ranks, 2]: head and tail of each waiting queue."""
     requests: Any
     """REQUEST[N]."""
+    ended: Any
+    """int32[N]: the rows that have ended, in that order; the first `fleet.ended` are in use."""
     arrival_ns: Any
-    """int64[N], sorted."""
+    """int64[N], sorted; a closed loop writes them (closed_loop.py)."""
     fits: Any
     """uint8[N]: bit p is set when a replica of pool p can hold the request."""
     chain_first: Any

@@ -93,3 +93,13 @@ def in_python(time: StepTime, *load: int) -> float:
 def whole_ns(seconds):
     """Whole nanoseconds, at least one."""
     return max(np.int64(np.rint(seconds * 1e9)), np.int64(1))
+
+
+@door
+def many_s(times, loads, seconds):
+    """`step_s` of many steps: times, records of STEP_TIME[n];  loads int64[n, 5]: prefill tokens,
+    decode tokens, sequences, KV tokens, attention pairs;  seconds float64[n] written."""
+    for i in range(seconds.size):
+        seconds[i] = step_s(
+            times[i], loads[i, 0], loads[i, 1], loads[i, 2], loads[i, 3], loads[i, 4]
+        )

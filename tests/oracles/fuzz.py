@@ -104,6 +104,7 @@ def seen(case: Case, outcome: Outcome, stranded: int) -> Counter[str]:
             "prefix caching": int(any(one.prefix_caching for one in limits)),
             "unchunked": int(not all(one.chunked_prefill for one in limits)),
             "experts": int(any(pool.time.experts_s > 0 for pool in setup.pools)),
+            "replies": int(any(any(pool.reply) for pool in setup.pools)),
             f"router {setup.router}": int(len(setup.pool_of) > 1 and not by_rule),
         }
     )

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulator.data_plane import Allowance, Limits, Pool, Setup
+from simulator.data_plane import Allowance, Limits, Pool, Reply, Setup
 from simulator.kernel.step_time import StepTime
 from simulator.rules import ReplicaView, RequestView
-from simulator.traffic import Workload
+from simulator.traffic import NS_PER_S, Workload
 
 FOREVER_NS = 1 << 60
 
@@ -32,9 +32,27 @@ def timeout_ns(rng: np.random.Generator, choices: dict[str, Any], grid_ns: int) 
 def random_pools(rng: np.random.Generator, choices: dict[str, Any], grid_s: float) -> list[Pool]:
     pools = min(choices["pools"], choices["replicas"])
     each = 1 + rng.multinomial(choices["replicas"] - pools, [1 / pools] * pools)
+    grid_ns, replies = round(grid_s * NS_PER_S), rng.spawn(1)[0]
     return [
-        Pool(int(n), random_limits(rng, choices), random_time(rng, choices, grid_s)) for n in each
+        Pool(
+            int(n),
+            random_limits(rng, choices),
+            random_time(rng, choices, grid_s),
+            random_reply(replies, grid_ns),
+        )
+        for n in each
     ]
+
+
+def random_reply(rng: np.random.Generator, grid_ns: int) -> Reply:
+    """None in half of the pools; else either part is nothing, a seventh of a step, or one to three
+    steps, so that clients' instants tie with boundaries."""
+    if rng.random() < 0.5:
+        return Reply()
+    fixed_ns, sequence_ns = (
+        int(rng.choice([0, grid_ns // 7, int(rng.integers(1, 4)) * grid_ns])) for _ in range(2)
+    )
+    return Reply(fixed_ns, sequence_ns)
 
 
 def random_limits(rng: np.random.Generator, choices: dict[str, Any]) -> Limits:

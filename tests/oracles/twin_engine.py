@@ -100,7 +100,9 @@ class Scheduler:
         """The rank of a request; all are equal without the priority policy."""
         return request.priority if self.limits.priority_policy else 0
 
-    def end_step(self, granted: Granted, now_ns: int, gaps: Counter[int]) -> list[Request]:
+    def end_step(
+        self, granted: Granted, now_ns: int, gaps: Counter[int], reply_ns: int = 0
+    ) -> list[Request]:
         """Rule 1: tokens come out, `gaps` counts the time since the last one (ns). The completed
         leave and are returned."""
         completed = []
@@ -110,11 +112,12 @@ class Scheduler:
                 continue
             request.generated += 1
             if request.generated == 1:
-                request.first_token_ns = now_ns
+                request.first_token_ns = now_ns + reply_ns
             else:
                 gaps[now_ns - request.last_token_ns] += 1
             request.last_token_ns = now_ns
             if request.generated == request.output:
+                request.finish_ns = max(now_ns + reply_ns, request.first_token_ns)
                 completed.append(request)
         for request in completed:
             self.running.remove(request)

@@ -29,10 +29,10 @@ class Wake(simpy.Event):  # type: ignore[misc]  # simpy has no types
 class Replica:
     """One engine on the clock: a boundary is an event; a failure forgets the one to come."""
 
-    def __init__(self, twin: Any, id: int, pool: int, limits_and_time: Pool) -> None:
+    def __init__(self, twin: Any, id: int, pool: int, kind: Pool) -> None:
         self.twin, self.id, self.pool = twin, id, pool
-        self.time = limits_and_time.time
-        self.scheduler = Scheduler(limits_and_time.limits)
+        self.time, self.reply = kind.time, kind.reply
+        self.scheduler = Scheduler(kind.limits)
         self.up = self.routable = True
         self.next: Wake | None = None
         """The boundary to come; None while idle or stopped."""
@@ -80,8 +80,9 @@ class Replica:
         counts.steps += 1
         counts.prefill_tokens += step.prefill_tokens
         counts.busy_ns += now_ns - max(self.begin_ns, 0)
-        for request in self.scheduler.end_step(step.granted, now_ns, counts.gaps):
-            self.twin.end(request, COMPLETED, now_ns)
+        reply_ns = self.reply.fixed_ns + self.reply.sequence_ns * len(step.granted)
+        for request in self.scheduler.end_step(step.granted, now_ns, counts.gaps, reply_ns):
+            self.twin.end(request, COMPLETED, request.finish_ns)
 
     def duration_ns(self, step: Step) -> int:
         seconds = in_python(

@@ -48,6 +48,7 @@ LEAST_SEEN = {
     "prefix caching": 200,
     "unchunked": 200,
     "experts": 60,
+    "replies": 150,
     **{f"router {name}": 30 for name in ROUTERS},
 }
 """What the random cases must have seen, or their agreement proves too little."""

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.engine import Entry, play
 from benchmarks.loads import LLAMA_8B, QWEN_MOE, SEED, chat, set_up_for
 from benchmarks.stopwatch import Effort, take_turns
-from scenarios.fleet import LinearLatency
+from scenarios.latency import LinearLatency
 from scenarios.model import Scenario
 from simulator.kernel.routing import ROUTERS
 from simulator.latency import step_time

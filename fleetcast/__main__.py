@@ -16,7 +16,9 @@ COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
     "report": "Draw the report of a finished plan again.",
+    "validate": "Compare the simulator with measured runs, case by case.",
     "check": "Check a scenario file and show every fault.",
+    "fit": "Fit the step time to measured data and print its errors.",
     "init": "Write an example scenario to start from.",
     "schema": "Print the JSON Schema of scenario files.",
 }

@@ -15,8 +15,10 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from fleetcast.stop_on import user_errors
     from planner.bracket import bracket, question_makes_sense
     from planner.search import SCREENING
+    from reports.tables import accuracy_lines
     from scenarios.fleet import PythonRule
     from simulator.kernel.step_time import in_python
+    from simulator.provenance import step_times
     from simulator.rules import load_rule
     from simulator.simulate import pools
 
@@ -43,3 +45,4 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     )
     lone_s = in_python(time, 0, 1, 1, round(load.input_tokens), round(load.input_tokens))
     click.echo(f"  step     {lone_s * 1e3:.2f} ms for one decode at the mean context")
+    click.echo("\n".join(accuracy_lines(step_times(scenario))))

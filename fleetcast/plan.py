@@ -69,12 +69,16 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
 
 
 def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
-    """The plan in `folder` if it answers this very scenario with this very version."""
+    """The plan in `folder` if it answers this very scenario with this very version, as sure of the
+    step time as today."""
+    from simulator.provenance import step_times
     from simulator.results import versions
 
     known, data = read_object(folder / "manifest.json"), read_object(folder / "plan.json")
     same = {"command": "plan", "scenario_hash": scenario.hash, "versions": versions()}
-    return data if data and all(known.get(key) == same[key] for key in same) else None
+    if any(known.get(key) != same[key] for key in same):
+        return None
+    return data if data.get("step_time") == step_times(scenario) else None
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def run_replications(
     from planner.evidence import write_tables
     from planner.metrics import Summary, estimates, table
     from simulator.monte_carlo import Runs, Trial, clear, identity, processes
+    from simulator.provenance import step_times
     from simulator.results import finite, manifest, write_json
 
     objectives = scenario.sla.objectives if scenario.sla else ()
@@ -75,6 +76,7 @@ def run_replications(
             "replications": replications,
             "kept": int(periods["kept"].sum()) if objectives else None,
             "metrics": {name: e._asdict() for name, e in estimates(periods).items()},
+            "step_time": step_times(scenario),
         }
     )
     return summary

@@ -31,8 +31,7 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
     pools = [(replicas, scenario.replica)]
     pools += [(pool.replicas, pool.replica) for pool in scenario.fleet.others]
     usd_per_hour = sum(
-        scenario.price[replica.gpu.name] * count * replica.tensor_parallel
-        for count, replica in pools
+        scenario.price[replica.gpu.name] * count * replica.gpus for count, replica in pools
     )
     hours = scenario.horizon_s / 3600.0 * len(periods)
     output = float(periods["output_tokens_per_s"].sum()) * scenario.horizon_s
@@ -50,5 +49,5 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
 
 def gpus(scenario: Scenario, replicas: int) -> int:
     """All GPUs of such a fleet."""
-    others = sum(pool.replicas * pool.replica.tensor_parallel for pool in scenario.fleet.others)
+    others = sum(pool.replicas * pool.replica.gpus for pool in scenario.fleet.others)
     return replicas * scenario.gpus_per_replica + others

@@ -15,6 +15,7 @@ from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.estimates import Estimate, median_estimate
 from simulator.monte_carlo import Trial
+from simulator.provenance import step_times
 
 FiguresOf = Callable[[Trial], Figures]
 
@@ -187,7 +188,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
                     "name": pool.name,
                     "replicas": pool.replicas,
                     "gpu": pool.replica.gpu.name,
-                    "gpus_per_replica": pool.replica.tensor_parallel,
+                    "gpus_per_replica": pool.replica.gpus,
                 }
                 for pool in scenario.fleet.others
             ],
@@ -226,6 +227,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "input_tokens": plan.bracket.load.input_tokens,
             "output_tokens": plan.bracket.load.output_tokens,
         },
+        "step_time": step_times(scenario),
     }
 
 

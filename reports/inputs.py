@@ -6,6 +6,9 @@ from pathlib import PurePath
 from typing import Any
 
 from planner.plan import duration
+from reports.tables import few_percent
+from scenarios.catalogue.facts import Engine, Gpu
+from scenarios.latency import LinearLatency, Profile
 
 Data = dict[str, Any]
 Facts = list[tuple[str, str]]
@@ -14,6 +17,12 @@ QUANTITY = re.compile(r"(-?\d[\d.e+-]*?)(s|/s|B|B/s|FLOP/s|USD/h)")
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 NOT_STRINGS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 LISTED_MAX = 8
+MEANINGS = {
+    name: (field.description or "").replace("`", "")
+    for part in (Profile, LinearLatency, Gpu, Engine)
+    for name, field in part.model_fields.items()
+}
+"""What a coefficient of the step time is; empty where its name says it."""
 
 
 def parts(scenario: Data) -> list[tuple[str, Facts]]:
@@ -32,7 +41,7 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
         (f"Model: {scenario['model']['name']}", without_name(scenario["model"])),
         *((f"GPU: {name}", without_name(gpu)) for name, gpu in gpus.items()),
         *((f"Engine: {name}", without_name(engine)) for name, engine in engines.items()),
-        ("Step time, as given", scenario.get("latency")),
+        *step_time(scenario.get("latency")),
         *((f"Pool: {pool['name']}", other_pool(pool)) for pool in pools),
         ("Router", router(scenario["fleet"])),
         ("Autoscaling", scenario["fleet"].get("autoscaling")),
@@ -76,8 +85,49 @@ def other_pool(pool: Data) -> Data:
         {"replicas": pool["replicas"]}
         | named
         | server(replica)
-        | {"step time, as given": pool.get("latency")}
+        | {title.lower(): latency for title, latency in step_time(pool.get("latency"))}
     )
+
+
+def step_time(latency: Data | None) -> list[tuple[str, Data]]:
+    """A step time that the scenario gives or a profile, with a title; none where it is physics."""
+    if latency is None:
+        return []
+    told = "calibrated" if "measured_on" in latency else "as given"
+    return [(f"Step time, {told}", latency)]
+
+
+def coefficient_rows(coefficients: list[Data]) -> list[Data]:
+    """Each coefficient of a step time (simulator.provenance) as the cells of a table."""
+    return [
+        {
+            "name": each["name"].removesuffix("_s").replace("_", " "),
+            "meaning": MEANINGS[each["name"]],
+            "of": each["of"],
+            "value": coefficient_text(each["value"], each["unit"]),
+            "uncertainty": uncertainty_text(each["uncertainty"]),
+            "origin": each["origin"],
+        }
+        for each in coefficients
+    ]
+
+
+def coefficient_text(value: float, unit: str) -> str:
+    """
+    >>> coefficient_text(55e-6, "s"), coefficient_text(0.9, "share")
+    ('55 µs', '0.900 share')
+    """
+    return time_text(value) if unit == "s" else f"{value:#.3g} {unit}"
+
+
+def uncertainty_text(relative: float | None) -> str:
+    """
+    >>> uncertainty_text(0.021), uncertainty_text(0.004), uncertainty_text(None)
+    ('± 2 %', '± 0.4 %', 'not known')
+    """
+    if relative is None:
+        return "not known"
+    return f"± {few_percent(100 * relative)}"
 
 
 def router(fleet: Data) -> Data:
@@ -166,7 +216,9 @@ def time_text(seconds: float) -> str:
         return duration(seconds)
     if seconds >= 1e-3:
         return f"{seconds * 1e3:.4g} ms"
-    return f"{seconds * 1e6:.4g} µs"
+    if seconds >= 1e-6:
+        return f"{seconds * 1e6:.4g} µs"
+    return f"{seconds * 1e9:.4g} ns"
 
 
 def yaml_text(value: Any, indent: str = "") -> str:

@@ -52,6 +52,9 @@ COUNTS = {
 }
 """Metrics beside the latencies."""
 
+LARGE_ERROR_PCT = 20.0
+"""One step time of ten is further off than this: the page says so beside the answer."""
+
 
 def write_report(folder: Path) -> Path:
     """Draw the report of the finished plan in `folder`: report.html and a PNG per figure.
@@ -124,6 +127,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
     plan, manifest = results.plan, results.manifest
     scenario = manifest["scenario"]
     objectives = objectives_of(plan)
+    step_times = plan["step_time"]
     return environment.get_template("report.html").render(
         plan=plan,
         manifest=manifest,
@@ -136,6 +140,9 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         sizes=size_rows(plan),
         latencies=latency_rows(plan["metrics"]),
         counts=count_rows(plan["metrics"]),
+        accuracy=tables.accuracy_texts(step_times),
+        cautions=cautions(step_times),
+        step_times=step_time_tables(step_times),
         parts=inputs.parts(scenario),
         yaml=inputs.yaml_text(scenario),
         worst=worst_period(values, objectives),
@@ -189,6 +196,37 @@ def periods_with_outage(results: Results) -> int:
     """How many certification periods saw a replica of the fleet down, at a sampled instant."""
     up = results.timeline.groupby("replication")["replicas_up"].min()
     return int((up < results.plan["figures_of"]).sum())
+
+
+def cautions(step_times: list[Data]) -> list[str]:
+    """What to know of step times that may be far off, before buying by them."""
+    return list(dict.fromkeys(caution(entry) for entry in step_times if doubtful(entry)))
+
+
+def doubtful(entry: Data) -> bool:
+    most: float = entry["error_pct"].get("tpot_p90", 0.0)
+    return entry["origin"] == "assumed" or most >= LARGE_ERROR_PCT
+
+
+def caution(entry: Data) -> str:
+    names = " and ".join(entry["never_measured"])
+    what = f"of {names} were never measured" if names else f"({entry['rests_on']})"
+    if "tpot_p90" not in entry["error_pct"]:
+        return f"Step times {what}: how far off they are is not known"
+    half, most = tables.error_band(entry)
+    expect = f"expect them to be off by up to {half} in half of such cases"
+    return f"Step times {what}: {expect}, up to {most} in nine of ten"
+
+
+def step_time_tables(step_times: list[Data]) -> list[tuple[str, list[Data]]]:
+    """(pools, coefficients in words): pools with the same step time share a table."""
+    pools: dict[str, list[str]] = {}
+    rows: dict[str, list[Data]] = {}
+    for entry in step_times:
+        words = inputs.coefficient_rows(entry["coefficients"])
+        rows[repr(words)] = words
+        pools.setdefault(repr(words), []).append(entry["pool"])
+    return [(", ".join(names), rows[same]) for same, names in pools.items()]
 
 
 def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:

@@ -18,7 +18,12 @@ INTERVAL_PERIODS_MIN = 6
 
 def plan_lines(data: Data) -> list[str]:
     """A plan (planner.plan.as_json) as the lines `fleetcast plan` prints."""
-    return [answer_line(data), *certificate_lines(data), *objective_lines(data)]
+    return [
+        answer_line(data),
+        *certificate_lines(data),
+        *objective_lines(data),
+        *accuracy_lines(data["step_time"]),
+    ]
 
 
 def answer_line(data: Data) -> str:
@@ -83,7 +88,7 @@ def simulation_lines(data: Data) -> list[str]:
         lines.append(f"  {label:<10} {estimate_text(metric, data['metrics'][name])}")
     rate = data["metrics"]["error_rate"]
     lines.append(f"  error rate {percent(rate['value'])}")
-    return lines
+    return lines + accuracy_lines(data["step_time"])
 
 
 def objective_lines(data: Data) -> list[str]:
@@ -118,6 +123,49 @@ def shown(metric: str, value: float | None) -> str:
     if metric in LATENCIES:
         return milliseconds(value)
     return number(value) if metric in NUMBERS else percent(value)
+
+
+def accuracy_lines(step_time: list[Data]) -> list[str]:
+    return [f"  accuracy {text}" for text in accuracy_texts(step_time)]
+
+
+def accuracy_texts(step_time: list[Data]) -> list[str]:
+    """How far to trust the step time of a fleet (simulator.provenance), per pool if they differ."""
+    texts = {entry["pool"]: accuracy_text(entry) for entry in step_time}
+    if len(set(texts.values())) == 1:
+        return [accuracy_text(step_time[0])]
+    return [f"{text} (pool {pool})" for pool, text in texts.items()]
+
+
+def accuracy_text(entry: Data) -> str:
+    """What a step time rests on, and the error to expect.
+
+    >>> error = {"tpot_median": 4.1, "tpot_p90": 12.0}
+    >>> accuracy_text({"rests_on": "physics", "origin": "measured", "error_pct": error})
+    'physics; TPOT within 4 % in half of such cases, within 12 % in nine of ten'
+    """
+    if entry["origin"] == "given":
+        return str(entry["rests_on"])
+    if "tpot_p90" not in entry["error_pct"]:
+        return f"{entry['rests_on']}; its error is not known"
+    half, most = error_band(entry)
+    band = f"TPOT within {half} in half of such cases, within {most} in nine of ten"
+    return f"{entry['rests_on']}; {band}"
+
+
+def error_band(entry: Data) -> tuple[str, str]:
+    """Of TPOT: half of the errors are below the first, nine of ten below the second."""
+    error = entry["error_pct"]
+    half, most = error["tpot_median"], error["tpot_p90"]
+    return few_percent(half), few_percent(most)
+
+
+def few_percent(value: float) -> str:
+    """
+    >>> few_percent(12.3), few_percent(0.67)
+    ('12 %', '0.7 %')
+    """
+    return f"{value:.{0 if value >= 1 else 1}f} %"
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -16,9 +16,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Engine, Gpu, Precision
+from scenarios.latency import Latency
 from scenarios.part import Part
 from scenarios.references import catalogue_name, function_reference
-from scenarios.units import Count, Interval, Range, Seconds, SomeSeconds
+from scenarios.units import Count, Interval, Range, SomeSeconds
 
 
 class EngineSettings(Part):
@@ -34,6 +35,9 @@ class EngineSettings(Part):
     max_num_batched_tokens: Count = 2048
     gpu_memory_utilization: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.9
     chunked_prefill: StrictBool = True
+    mixed_steps: StrictBool = True
+    """Prefills and decodes share a step, as in vLLM V1. If not, prefills come first and decodes
+    pause: SGLang without --enable-mixed-chunk."""
     async_scheduling: StrictBool = True
     """A step is composed while the one before it computes, so requests that arrive meanwhile wait
     one step longer. vLLM's default since 0.14."""
@@ -43,6 +47,11 @@ class EngineSettings(Part):
     scheduling_policy: Literal["fcfs", "priority"] = "fcfs"
     """Who runs first and is preempted last: the earliest arrival, or the lowest `priority` of the
     traffic group and within it the earliest arrival."""
+    sampling: Literal["greedy", "top-p"] = "top-p"
+    """top-p (or top-k) sorts the vocabulary for every token. `vllm serve` applies a model's own
+    generation_config, and that of most chat models asks for it."""
+    http: StrictBool = True
+    """Whether requests come through the engine's HTTP server; no for in-process use."""
     num_gpu_blocks: Count | None = None
     """KV blocks from the engine's log; replaces the computed pool."""
     max_model_len: Count | None = None
@@ -64,13 +73,19 @@ class Replica(Part):
 
     gpu: Annotated[Gpu, BeforeValidator(catalogue_name("gpus")), WithJsonSchema({"type": "string"})]
     tensor_parallel: Literal[1, 2, 4, 8, 16] = 1
+    """GPUs that share every layer (of its attention, with `data_parallel`)."""
+    pipeline_parallel: Count = 1
+    """Groups of GPUs that hold consecutive layers; as many micro-batches are in flight."""
+    data_parallel: Count = 1
+    """Attention ranks with their own requests; the experts are spread over all of them."""
     precision: Precision = "bf16"
+    kv_precision: Literal["bf16", "fp8"] = "bf16"
     engine: EngineSettings
 
     @model_validator(mode="after")
     def gpu_computes_in_precision(self) -> Self:
         if self.gpu.flops_per_s(self.precision) is None:
-            able = [p for p in ("bf16", "fp8", "nvfp4") if self.gpu.flops_per_s(p)]
+            able = [p for p in get_args(Precision) if self.gpu.flops_per_s(p)]
             raise PydanticCustomError(
                 "quantity",
                 "precision the GPU does not compute in",
@@ -78,27 +93,10 @@ class Replica(Part):
             )
         return self
 
-
-class LinearLatency(Part):
-    """An explicit step time: the sum of these costs. For measured engines and exact checks."""
-
-    per_step_s: Seconds = 0.0
-    per_prefill_token_s: Seconds = 0.0
-    per_decode_token_s: Seconds = 0.0
-    per_sequence_s: Seconds = 0.0
-    per_kv_token_s: Seconds = 0.0
-    """Per token of context that the step reads."""
-    per_attention_pair_s: Seconds = 0.0
-    """Per (token computed, token attended to) pair."""
-
-    @model_validator(mode="after")
-    def some_positive_cost(self) -> Self:
-        costs = [getattr(self, name) for name in type(self).model_fields]
-        if min(costs) < 0 or max(costs) == 0:
-            raise PydanticCustomError(
-                "quantity", "a step that takes no time", {"allowed": "costs >= 0, one above 0"}
-            )
-        return self
+    @property
+    def gpus(self) -> int:
+        """How many it runs on."""
+        return self.tensor_parallel * self.pipeline_parallel * self.data_parallel
 
 
 class PythonRule(Part):
@@ -134,8 +132,8 @@ class OtherPool(Part):
     replicas: Count
     """How many, always: neither `plan` nor autoscaling changes them."""
     replica: Replica
-    latency: LinearLatency | None = None
-    """An explicit step time of this pool; the scenario's own `latency` is the main pool's."""
+    latency: Latency | None = None
+    """The step time of this pool; the scenario's own `latency` is the main pool's."""
 
 
 class Autoscaling(Part):

@@ -17,6 +17,7 @@ from scenarios.document import Document, KeyPath, dotted, override, read_documen
 from scenarios.explaining import child, fault_of, line_to_add, shown
 from scenarios.faults import Fault, ScenarioError
 from scenarios.fleet import Replica
+from scenarios.latency import Measured, Profile
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 from scenarios.model import Scenario
 
@@ -46,6 +47,8 @@ def load(
     document.faults += missing_parts(document, needs)
     document.faults += unsearchable(document, needs)
     document.faults += unpriced_gpu(document, context)
+    if scenario is not None:
+        document.faults += foreign_profiles(document, scenario)
     if document.faults or scenario is None:
         raise ScenarioError(str(path), sorted(set(document.faults), key=place_in_file))
     return scenario
@@ -124,7 +127,7 @@ def memory_faults(document: Document, context: dict[str, Any]) -> Iterator[Fault
 def faults_of_memory(
     document: Document, at: KeyPath, model: Model, replica: Replica
 ) -> Iterator[Fault]:
-    engine, split = replica.engine, (*at, "tensor_parallel")
+    split = (*at, "tensor_parallel")
     got = f"got {replica.tensor_parallel}"
     if model.heads % replica.tensor_parallel:
         allowed = f"a divisor of the {model.heads} attention heads of {model.name}"
@@ -134,10 +137,9 @@ def faults_of_memory(
         allowed = f"up to {replica.gpu.gpus_per_node}, the {replica.gpu.name} that one node joins"
         yield Fault(document.place(split), dotted(split), got, allowed)
         return
-    facts = (model, replica.gpu, engine.facts, replica.precision)
-    missing = missing_bytes(*facts, replica.tensor_parallel, engine.gpu_memory_utilization)
-    if engine.num_gpu_blocks is None and missing > 0:
-        fits = fitting_tensor_parallel(*facts, engine.gpu_memory_utilization)
+    missing = missing_bytes(model, replica)
+    if replica.engine.num_gpu_blocks is None and missing > 0:
+        fits = fitting_tensor_parallel(model, replica)
         allowed = (
             f"tensor_parallel: {fits} would fit"
             if fits
@@ -146,7 +148,7 @@ def faults_of_memory(
         yield Fault(
             document.place(at),
             dotted(at),
-            f"{model.name} in {replica.precision} on {replica.tensor_parallel} x "
+            f"{model.name} in {replica.precision} on {replica.gpus} x "
             f"{replica.gpu.name} is short of {missing:,.0f} bytes per GPU",
             allowed,
         )
@@ -187,3 +189,32 @@ def unpriced_gpu(document: Document, context: dict[str, Any]) -> Iterator[Fault]
             f"no price for {replica.gpu.name}",
             f"add `{replica.gpu.name}: ... USD/h`{hint}",
         )
+
+
+def foreign_profiles(document: Document, scenario: Scenario) -> Iterator[Fault]:
+    """A profile measured on something else would scale the wrong step time."""
+    others = enumerate(scenario.fleet.others)
+    pools: list[tuple[KeyPath, Any]] = [
+        ((), scenario), *((("fleet", "others", index), pool) for index, pool in others)
+    ]  # fmt: skip
+    for at, pool in pools:
+        if not isinstance(pool.latency, Profile):
+            continue
+        measured = pool.latency.measured_on
+        used = Measured(
+            model=scenario.model.name,
+            gpu=pool.replica.gpu.name,
+            engine=pool.replica.engine.facts.name,
+        )
+        if measured != used:
+            key: KeyPath = (*at, "latency")
+            yield Fault(
+                document.place(key),
+                dotted(key),
+                f"a profile of {in_words(measured)}",
+                f"one of {in_words(used)}",
+            )
+
+
+def in_words(measured: Measured) -> str:
+    return f"{measured.model} on {measured.gpu} with {measured.engine}"

@@ -6,10 +6,14 @@ model here. Source of the formulas: vLLM's memory profiling, checked against fou
 
 from math import ceil, floor
 
-from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
+from scenarios.catalogue.facts import Model, Precision
+from scenarios.fleet import Replica
 
-# NVFP4 is 4 bits and one 8-bit scale per 16 weights.
-BYTES_PER_WEIGHT: dict[Precision, float] = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625}
+# NVFP4 is 4 bits and one 8-bit scale per 16 weights; int4 has 16-bit scale and zero per 128.
+BYTES_PER_WEIGHT: dict[Precision, float] = {
+    "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53125, "nvfp4": 0.5625,
+}  # fmt: skip
+BYTES_PER_KV_VALUE = {"bf16": 2.0, "fp8": 1.0}
 # Published fp8 and nvfp4 checkpoints leave embeddings and LM head as they were trained.
 BYTES_PER_EMBEDDING_WEIGHT = 2.0
 TENSOR_PARALLEL_TRIED = (1, 2, 4, 8, 16)
@@ -149,99 +153,76 @@ def kv_bytes_per_token_per_gpu(
     return kv_bytes_per_token(model, kv_bytes_per_value) / split
 
 
-def kv_pool_bytes(
-    model: Model,
-    gpu: Gpu,
-    engine: Engine,
-    precision: Precision,
-    tensor_parallel: int,
-    gpu_memory_utilization: float,
-) -> float:
+def weight_bytes_per_gpu(model: Model, replica: Replica) -> float:
+    """Bytes of weights on each GPU: all split over tensor and pipeline ranks, experts over the data
+    ranks too."""
+    split = replica.tensor_parallel * replica.pipeline_parallel
+    layers = model.experts.layers if model.experts else 0
+    count = model.experts.experts if model.experts else 0
+    experts = layers * count * expert_parameters(model) * BYTES_PER_WEIGHT[replica.precision]
+    shared = weight_bytes(model, replica.precision) - experts
+    return (shared + experts / replica.data_parallel) / split
+
+
+def kv_pool_bytes(model: Model, replica: Replica) -> float:
     """Bytes per GPU left for the KV cache; negative when the weights do not fit."""
-    granted: float = gpu_memory_utilization * gpu.memory_bytes - engine.kept_memory_bytes
-    return granted - weight_bytes(model, precision) / tensor_parallel
+    engine = replica.engine
+    granted: float = engine.gpu_memory_utilization * replica.gpu.memory_bytes
+    return granted - engine.facts.kept_memory_bytes - weight_bytes_per_gpu(model, replica)
 
 
-def kv_blocks(
-    model: Model,
-    gpu: Gpu,
-    engine: Engine,
-    precision: Precision,
-    tensor_parallel: int,
-    gpu_memory_utilization: float,
-    kv_bytes_per_value: float = 2.0,
-) -> int:
-    """Blocks of `engine.block_tokens` tokens in a replica's KV pool; below 1 it does not fit.
+def kv_bytes_per_token_on(model: Model, replica: Replica) -> float:
+    """Bytes of KV cache per token that each GPU of a (data parallel) rank holds."""
+    value_bytes = BYTES_PER_KV_VALUE[replica.kv_precision]
+    whole = kv_bytes_per_token_per_gpu(model, replica.tensor_parallel, value_bytes)
+    return whole / replica.pipeline_parallel
 
-    vLLM logs the true number as `num_gpu_blocks`; where it is known, use that instead.
+
+def kv_blocks(model: Model, replica: Replica) -> int:
+    """Blocks of `block_tokens` tokens in a replica's KV pool, its data parallel ranks together;
+    below 1 it does not fit.
+
+    vLLM logs the true number (of one rank) as `num_gpu_blocks`; where it is known, use that.
 
     >>> from scenarios.catalogue import load_catalogue
     >>> known = load_catalogue()
-    >>> llama, h100 = known.models["meta-llama/Llama-2-70b-hf"], known.gpus["h100-sxm-80gb"]
-    >>> kv_blocks(llama, h100, known.engines["vllm"], "bf16", 4, 0.9)  # measured: 31,356
+    >>> replica = Replica(gpu="h100-sxm-80gb", tensor_parallel=4, engine={"name": "vllm"})
+    >>> kv_blocks(known.models["meta-llama/Llama-2-70b-hf"], replica)  # measured: 31,356
     31297
     """
-    pool = kv_pool_bytes(model, gpu, engine, precision, tensor_parallel, gpu_memory_utilization)
-    token = kv_bytes_per_token_per_gpu(model, tensor_parallel, kv_bytes_per_value)
-    return floor(pool / (engine.block_tokens * token))
+    block = replica.engine.facts.block_tokens * kv_bytes_per_token_on(model, replica)
+    return floor(kv_pool_bytes(model, replica) / block) * replica.data_parallel
 
 
-def missing_bytes(
-    model: Model,
-    gpu: Gpu,
-    engine: Engine,
-    precision: Precision,
-    tensor_parallel: int,
-    gpu_memory_utilization: float,
-    context_tokens: int = 1,
-    kv_bytes_per_value: float = 2.0,
-) -> float:
+def missing_bytes(model: Model, replica: Replica, context_tokens: int = 1) -> float:
     """Bytes per GPU lacking until one request of `context_tokens` fits, in whole blocks; else 0.0.
 
     >>> from scenarios.catalogue import load_catalogue
     >>> known = load_catalogue()
-    >>> llama, l4 = known.models["meta-llama/Llama-2-13b-hf"], known.gpus["l4-24gb"]
-    >>> round(missing_bytes(llama, l4, known.engines["vllm"], "bf16", 1, 0.9) / 1e9, 1)
+    >>> replica = Replica(gpu="l4-24gb", engine={"name": "vllm"})
+    >>> round(missing_bytes(known.models["meta-llama/Llama-2-13b-hf"], replica) / 1e9, 1)
     6.2
     """
-    pool = kv_pool_bytes(model, gpu, engine, precision, tensor_parallel, gpu_memory_utilization)
-    tokens = engine.block_tokens * ceil(context_tokens / engine.block_tokens)
-    needed = tokens * kv_bytes_per_token_per_gpu(model, tensor_parallel, kv_bytes_per_value)
-    return max(0.0, needed - pool)
+    block_tokens = replica.engine.facts.block_tokens
+    tokens = block_tokens * ceil(context_tokens / block_tokens)
+    needed = tokens * kv_bytes_per_token_on(model, replica)
+    return max(0.0, needed - kv_pool_bytes(model, replica))
 
 
-def fitting_tensor_parallel(
-    model: Model,
-    gpu: Gpu,
-    engine: Engine,
-    precision: Precision,
-    gpu_memory_utilization: float,
-    context_tokens: int = 1,
-    kv_bytes_per_value: float = 2.0,
-) -> int | None:
-    """The fewest GPUs (a power of two within one node that divides the heads) that hold the model.
+def fitting_tensor_parallel(model: Model, replica: Replica, context_tokens: int = 1) -> int | None:
+    """The fewest GPUs (a power of two within one node that divides the heads) that hold the model,
+    all else as in `replica`.
 
     >>> from scenarios.catalogue import load_catalogue
-    >>> known = load_catalogue()
-    >>> llama, h100 = known.models["meta-llama/Llama-3.1-70B-Instruct"], known.gpus["h100-sxm-80gb"]
-    >>> fitting_tensor_parallel(llama, h100, known.engines["vllm"], "bf16", 0.9)
-    2
-    >>> fitting_tensor_parallel(llama, h100, known.engines["vllm"], "bf16", 0.9, 131_072)
-    4
+    >>> llama = load_catalogue().models["meta-llama/Llama-3.1-70B-Instruct"]
+    >>> replica = Replica(gpu="h100-sxm-80gb", engine={"name": "vllm"})
+    >>> fitting_tensor_parallel(llama, replica), fitting_tensor_parallel(llama, replica, 131_072)
+    (2, 4)
     """
     for tensor_parallel in TENSOR_PARALLEL_TRIED:
-        if model.heads % tensor_parallel or tensor_parallel > gpu.gpus_per_node:
+        if model.heads % tensor_parallel or tensor_parallel > replica.gpu.gpus_per_node:
             continue
-        missing = missing_bytes(
-            model,
-            gpu,
-            engine,
-            precision,
-            tensor_parallel,
-            gpu_memory_utilization,
-            context_tokens,
-            kv_bytes_per_value,
-        )
-        if missing == 0.0:
+        tried = replica.model_copy(update={"tensor_parallel": tensor_parallel})
+        if missing_bytes(model, tried, context_tokens) == 0.0:
             return tensor_parallel
     return None

@@ -15,7 +15,8 @@ from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Model
 from scenarios.demand import P95, Traffic
-from scenarios.fleet import Fleet, LinearLatency, Replica
+from scenarios.fleet import Fleet, Replica
+from scenarios.latency import Latency
 from scenarios.objectives import ObjectiveText
 from scenarios.part import Part
 from scenarios.references import model_reference
@@ -112,7 +113,9 @@ class Scenario(Part):
     """Your own files of GPUs, models and engines, beside the built-in ones."""
     model: Annotated[Model, BeforeValidator(model_reference), WithJsonSchema({"type": "string"})]
     replica: Replica
-    latency: LinearLatency | None = None
+    latency: Latency | None = None
+    """The step time of the replica, where it is not left to physics: given outright, or a profile
+    that `fleetcast calibrate` wrote."""
     traffic: Annotated[tuple[Traffic, ...], Field(min_length=1)]
     fleet: Fleet
     clients: Clients = Clients()
@@ -136,7 +139,7 @@ class Scenario(Part):
 
     @property
     def gpus_per_replica(self) -> int:
-        return self.replica.tensor_parallel
+        return self.replica.gpus
 
     @property
     def cold_start_s(self) -> float:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from scenarios.catalogue import load_catalogue
+from scenarios.latency import PROFILE_OF
 from scenarios.model import Scenario
 
 SCHEMA_NAME = "scenario.schema.json"
@@ -10,9 +11,12 @@ SCHEMA_NAME = "scenario.schema.json"
 
 def json_schema() -> dict[str, Any]:
     """Schema of a YAML scenario; names from the built-in catalogue are offered, not demanded."""
-    schema = Scenario.model_json_schema(by_alias=True)
+    schema: dict[str, Any] = with_profile_named(Scenario.model_json_schema(by_alias=True))
     known = load_catalogue()
     definitions = schema["$defs"]
+    definitions["ProfileFile"] = PROFILE_OF | {
+        "description": "The file that `fleetcast calibrate` wrote, beside the scenario."
+    }
     offer(schema["properties"]["model"], known.models)
     offer(definitions["Replica"]["properties"]["gpu"], known.gpus)
     offer(definitions["EngineSettings"]["properties"]["name"], known.engines)
@@ -20,6 +24,19 @@ def json_schema() -> dict[str, Any]:
         for field in part.get("properties", {}).values():
             write_default_with_unit(field)
     return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+def with_profile_named(node: Any) -> Any:
+    """The same with a name for the mapping that refers to a profile: a part like the others."""
+    match node:
+        case dict() if node == PROFILE_OF:
+            return {"$ref": "#/$defs/ProfileFile"}
+        case dict():
+            return {key: with_profile_named(value) for key, value in node.items()}
+        case list():
+            return [with_profile_named(value) for value in node]
+        case _:
+            return node
 
 
 def write_default_with_unit(field: dict[str, Any]) -> None:

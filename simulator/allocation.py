@@ -97,7 +97,7 @@ def pool_records(pools: Sequence[Pool]) -> Any:
         (
             limits.max_num_seqs, limits.max_num_batched_tokens, limits.blocks,
             limits.block_tokens, limits.chunked_prefill, limits.async_scheduling,
-            limits.prefix_caching, limits.priority_policy, *reply,
+            limits.prefix_caching, limits.priority_policy, limits.mixed_steps, *reply,
         )
         for _, limits, _, reply in pools
     ]  # fmt: skip

@@ -31,6 +31,7 @@ class Limits(NamedTuple):
     async_scheduling: bool = False
     prefix_caching: bool = False
     priority_policy: bool = False
+    mixed_steps: bool = True
 
 
 class Reply(NamedTuple):

@@ -4,31 +4,39 @@ Physics gives them from model, GPU and engine; a scenario's `latency:` gives the
 Everything is a plain sum: on measured engines a sum fits better than a roofline maximum.
 """
 
-from scenarios.catalogue.facts import Engine, Gpu, Model, Precision
-from scenarios.fleet import LinearLatency, Replica
+from typing import NamedTuple
+
+from scenarios.catalogue.facts import Engine, Gpu, Model
+from scenarios.fleet import Replica
+from scenarios.latency import Latency, LinearLatency, Profile
 from scenarios.memory import (
     BYTES_PER_WEIGHT,
     attention_parameters_per_layer,
     dense_mlp_parameters,
     expert_parameters,
     head_parameters,
-    kv_bytes_per_token_per_gpu,
+    kv_bytes_per_token_on,
     shared_parameters,
 )
+from simulator.data_plane import Reply
 from simulator.kernel.step_time import StepTime
 
+ACTIVATION_BYTES = 2.0
 
-def step_time(model: Model, replica: Replica, latency: LinearLatency | None) -> StepTime:
+
+def step_time(model: Model, replica: Replica, latency: Latency | None) -> StepTime:
     """The step time of a replica: the `latency:` given for it, or physics."""
-    if latency is not None:
-        return linear(latency)
-    return physics(
-        model, replica.gpu, replica.engine.facts, replica.precision, replica.tensor_parallel
-    )
+    match latency:
+        case None:
+            return physics(model, replica)
+        case Profile():
+            return calibrated(model, replica, latency)
+        case _:
+            return linear(latency)
 
 
 def linear(latency: LinearLatency) -> StepTime:
-    """The explicit form: no experts, every coefficient as given."""
+    """The explicit form: every coefficient as given."""
     return StepTime(
         fixed_s=latency.per_step_s,
         prefill_token_s=latency.per_prefill_token_s,
@@ -36,59 +44,145 @@ def linear(latency: LinearLatency) -> StepTime:
         sequence_s=latency.per_sequence_s,
         kv_token_s=latency.per_kv_token_s,
         attention_pair_s=latency.per_attention_pair_s,
+        mixed_s=latency.per_mixed_step_s,
+        experts_s=latency.all_experts_s,
+        expert_miss=latency.expert_miss,
     )
 
 
-def physics(
-    model: Model, gpu: Gpu, engine: Engine, precision: Precision, tensor_parallel: int
-) -> StepTime:
-    """Coefficients from datasheets and achieved shares.
+def calibrated(model: Model, replica: Replica, profile: Profile) -> StepTime:
+    """Physics, or the step a profile gives, with the factors that load tests taught."""
+    if profile.step is not None:
+        time = linear(profile.step)
+    else:
+        time = physics(model, with_overheads(replica, profile.overhead_factor))
+    costs = {
+        name: value * profile.step_factor
+        for name, value in time._asdict().items()
+        if name != "expert_miss"
+    }
+    return time._replace(**costs)
 
-    Per GPU, tensor parallel t; weights and KV at the achieved share of HBM bandwidth, FLOPs at the
-    achieved share of the dense peak, attention slower by `attention_efficiency`, two all-reduces
-    per layer. Source: fitted on static batches and closed loops of four engines on five GPUs
-    (docs/background/step-time.md has the equation, its constants and errors).
-    """
-    t = tensor_parallel
-    peak_flops_per_s = gpu.flops_per_s(precision)
-    assert peak_flops_per_s is not None, "the scenario checks that the GPU computes in it"
-    flops_per_s = gpu.achieved_flops * peak_flops_per_s
-    bf16_flops_per_s = gpu.achieved_flops * gpu.bf16_flops_per_s
-    bytes_per_s = gpu.achieved_bandwidth * gpu.bandwidth_bytes_per_s
-    weight_bytes = BYTES_PER_WEIGHT[precision]
 
+def with_overheads(replica: Replica, factor: float) -> Replica:
+    """The replica on an engine whose overheads per step and layer are `factor` times as long."""
+    fields = ("step_overhead_s", "layer_overhead_s", "moe_layer_overhead_s")
+    facts = replica.engine.facts
+    slower = facts.model_copy(update={name: getattr(facts, name) * factor for name in fields})
+    engine = replica.engine.model_copy(update={"facts": slower})
+    return replica.model_copy(update={"engine": engine})
+
+
+def reply(replica: Replica, latency: Latency | None) -> Reply:
+    """What the front end adds between engine and client: nothing in process, nothing beside an
+    explicit step time."""
+    facts = replica.engine.facts
+    if isinstance(latency, LinearLatency) or not replica.engine.http:
+        return Reply()
+    given = latency.reply_s if isinstance(latency, Profile) else None
+    fixed_s = facts.reply_s if given is None else given
+    return Reply(round(fixed_s * 1e9), round(facts.reply_sequence_s * 1e9))
+
+
+class Weights(NamedTuple):
+    """The weights a token meets: read in every step, and a routed choice of experts."""
+
+    always: float
+    """Attention, dense MLPs, shared experts: count."""
+    always_bytes: float
+    routed: float
+    """Experts of all MoE layers that one token is sent to: count."""
+    routed_bytes: float
+    """Every expert of all MoE layers."""
+
+
+def weights(model: Model, replica: Replica) -> Weights:
+    """All GPUs of a rank together; bytes as if read at the achieved bandwidth. NVFP4 checkpoints
+    with latent attention leave it in bf16."""
+    per_weight = BYTES_PER_WEIGHT[replica.precision]
+    if replica.precision == "nvfp4":
+        per_weight /= replica.engine.facts.nvfp4_efficiency
     experts = model.experts
     moe_layers = experts.layers if experts else 0
-    dense_layers = model.layers - moe_layers
-    always_read = (
-        model.layers * attention_parameters_per_layer(model)
-        + dense_layers * dense_mlp_parameters(model)
+    attention = float(model.layers * attention_parameters_per_layer(model))
+    mlps = float(
+        (model.layers - moe_layers) * dense_mlp_parameters(model)
         + moe_layers * shared_parameters(model)
     )
-    routed = moe_layers * expert_parameters(model)
-    active = always_read + (routed * experts.per_token if experts else 0)
-    all_reduces, reduce_token_s, reduce_latency_s = communication(model, gpu, engine, t)
-    token_s = 2.0 * active / t / flops_per_s + all_reduces * reduce_token_s
+    half_quantised = replica.precision == "nvfp4" and model.latent_attention is not None
+    routed = float(moe_layers * expert_parameters(model))
+    return Weights(
+        always=attention + mlps,
+        always_bytes=attention * (2.0 if half_quantised else per_weight) + mlps * per_weight,
+        routed=routed * experts.per_token if experts else 0.0,
+        routed_bytes=routed * experts.experts * per_weight if experts else 0.0,
+    )
+
+
+def physics(model: Model, replica: Replica) -> StepTime:
+    """Coefficients from datasheets and achieved shares, as docs/background/step-time.md derives
+    them (fitted constants: scenarios/catalogue/step_time.yaml).
+
+    One step of a replica is one pass through the model. Of t tensor ranks each does a t-th. With p
+    pipeline stages p micro-batches are in flight: a pass reads all weights once and does a p-th of
+    the work. d data parallel ranks share the requests and all experts.
+    """
+    gpu, engine = replica.gpu, replica.engine.facts
+    t, p, d = replica.tensor_parallel, replica.pipeline_parallel, replica.data_parallel
+    peak_flops_per_s = gpu.flops_per_s(replica.precision)
+    assert peak_flops_per_s is not None, "the scenario checks that the GPU computes in it"
+    work = t * p * d
+    flops_per_s = gpu.achieved_flops * peak_flops_per_s * work
+    bf16_flops_per_s = gpu.achieved_flops * gpu.bf16_flops_per_s * work
+    bytes_per_s = gpu.achieved_bandwidth * gpu.bandwidth_bytes_per_s
+    read, experts = weights(model, replica), model.experts
+    head = float(head_parameters(model))
+    moe_layers = experts.layers if experts else 0
+    link_token_s, link_s = communication(model, replica)
+    always_s, routed_s = 2.0 * read.always / flops_per_s, 2.0 * read.routed / flops_per_s
     return StepTime(
         fixed_s=(
-            (always_read * weight_bytes + head_parameters(model) * 2.0) / t / bytes_per_s
+            (read.always_bytes + head * 2.0) / t / bytes_per_s
             + engine.step_overhead_s
             + engine.layer_overhead_s * model.layers
             + engine.moe_layer_overhead_s * moe_layers
-            + all_reduces * reduce_latency_s
+            + engine.quantised_moe_layer_overhead_s * moe_layers * (replica.precision != "bf16")
+            + engine.fp8_layer_overhead_s * model.layers * (replica.precision in ("fp8", "int8"))
+            + link_s
         ),
-        experts_s=(routed * experts.experts * weight_bytes / t / bytes_per_s) if experts else 0.0,
-        expert_miss=1.0 - experts.per_token / experts.experts if experts else 0.0,
-        prefill_token_s=token_s,
-        decode_token_s=token_s,
+        mixed_s=engine.mixed_layer_overhead_s * model.layers,
+        experts_s=read.routed_bytes / (t * d) / bytes_per_s,
+        expert_miss=expert_miss(model, engine) ** (1.0 / p),
+        prefill_token_s=always_s + routed_s / engine.expert_efficiency + link_token_s,
+        decode_token_s=gpu.decode_flops_price * (always_s + routed_s) + link_token_s,
         sequence_s=(
-            engine.sequence_overhead_s + 2.0 * head_parameters(model) / t / bf16_flops_per_s
+            per_sequence_s(model, replica) / (p * d)
+            + gpu.decode_flops_price * 2.0 * head / bf16_flops_per_s
         ),
-        kv_token_s=kv_bytes_per_token_per_gpu(model, t) / bytes_per_s,
+        kv_token_s=kv_bytes_per_token_on(model, replica) / d / bytes_per_s,
         attention_pair_s=(
-            attention_flops_per_pair(model) / t / (engine.attention_efficiency * bf16_flops_per_s)
+            attention_flops_per_pair(model) / (engine.attention_efficiency * bf16_flops_per_s)
         ),
     )
+
+
+def per_sequence_s(model: Model, replica: Replica) -> float:
+    """What a sequence adds to its rank's step, whatever it computes."""
+    engine = replica.engine.facts
+    seconds = engine.sequence_overhead_s
+    if not replica.engine.async_scheduling:
+        seconds += engine.blocking_sequence_overhead_s
+    if replica.engine.sampling == "top-p":
+        seconds += engine.sampler_logit_s * model.vocabulary
+    return seconds
+
+
+def expert_miss(model: Model, engine: Engine) -> float:
+    """Chance that one token passes an expert by; 0 for a dense model."""
+    if model.experts is None:
+        return 0.0
+    evenly = 1.0 - model.experts.per_token / model.experts.experts
+    return float(evenly**engine.routing_evenness)
 
 
 def attention_flops_per_pair(model: Model) -> float:
@@ -105,21 +199,25 @@ def attention_flops_per_pair(model: Model) -> float:
     return 4.0 * model.layers * model.heads * model.head_dim
 
 
-def communication(
-    model: Model, gpu: Gpu, engine: Engine, tensor_parallel: int
-) -> tuple[int, float, float]:
-    """All-reduces per step, seconds per token and fixed seconds of each: a ring over t GPUs moves
-    2 (t-1)/t of the activations. All zero for one GPU."""
-    t = tensor_parallel
-    if t == 1:
-        return 0, 0.0, 0.0
-    nvlink = gpu.link == "nvlink"
-    efficiency = engine.nvlink_efficiency if nvlink else engine.pcie_efficiency
-    latency_s = engine.nvlink_latency_s if nvlink else engine.pcie_latency_s
-    activation_bytes = model.hidden * 2.0 * 2.0 * (t - 1) / t
-    per_layer = 1 if model.parallel_attention else 2
-    return (
-        per_layer * model.layers,
-        activation_bytes / (efficiency * gpu.link_bandwidth_bytes_per_s),
-        latency_s,
-    )
+def communication(model: Model, replica: Replica) -> tuple[float, float]:
+    """Seconds per token of the replica, and fixed ones, that a pass spends on links.
+
+    t tensor ranks: two all-reduces per layer, a ring moves 2 (t-1)/t of the activations. d data
+    ranks: two all-to-alls per MoE layer move (d-1)/d of them to the experts and back. p pipeline
+    stages: p-1 hand-overs.
+    """
+    t, p, d = replica.tensor_parallel, replica.pipeline_parallel, replica.data_parallel
+    bytes_per_s, latency_s = link(replica.gpu, replica.engine.facts)
+    activation_s = model.hidden * ACTIVATION_BYTES / bytes_per_s
+    reduces = (1 if model.parallel_attention else 2) * model.layers if t > 1 else 0
+    moves = 2 * model.experts.layers if model.experts and d > 1 else 0
+    hops = p - 1
+    token_s = activation_s * (reduces * 2.0 * (t - 1) / t + moves * (d - 1) / d + hops)
+    return token_s / (p * d), (reduces + moves + hops) * latency_s
+
+
+def link(gpu: Gpu, engine: Engine) -> tuple[float, float]:
+    """Bytes/s and latency, s, that a collective reaches between GPUs of a replica."""
+    if gpu.link == "nvlink":
+        return engine.nvlink_efficiency * gpu.link_bandwidth_bytes_per_s, engine.nvlink_latency_s
+    return engine.pcie_efficiency * gpu.link_bandwidth_bytes_per_s, engine.pcie_latency_s

@@ -94,8 +94,13 @@ def write_parquet(table: pa.Table, path: Path, temporary: Path | None = None) ->
 
 def write_json(data: dict[str, Any], path: Path) -> None:
     """JSON for machines and people; infinite and missing numbers become null."""
+    write_text(json.dumps(finite(data), indent=2, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """A whole file or, when this is killed, none."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(finite(data), indent=2, allow_nan=False) + "\n")
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from scenarios.fleet import Fleet, LinearLatency, PythonRule, Replica
+from scenarios.catalogue.facts import Model
+from scenarios.fleet import Fleet, PythonRule, Replica
+from scenarios.latency import Latency
 from scenarios.memory import kv_blocks
 from scenarios.model import Scenario
 from simulator.control import Life, autoscale, fail_and_recover, nanoseconds
 from simulator.data_plane import Allowance, DataPlane, Limits, Outcome, Pool, Setup
 from simulator.kernel.state import NEVER_NS
-from simulator.latency import step_time
+from simulator.latency import reply, step_time
 from simulator.outages import outages
 from simulator.plane import Plane
 from simulator.rules import load_rule
@@ -97,30 +99,29 @@ def pools(scenario: Scenario, fleet: Fleet) -> list[Pool]:
     return [main, *(pool(scenario, o.replicas, o.replica, o.latency) for o in fleet.others)]
 
 
-def pool(
-    scenario: Scenario, replicas: int, replica: Replica, latency: LinearLatency | None
-) -> Pool:
-    limits = replica_limits(scenario, replica)
-    return Pool(replicas, limits, step_time(scenario.model, replica, latency))
+def pool(scenario: Scenario, replicas: int, replica: Replica, latency: Latency | None) -> Pool:
+    model = scenario.model
+    time, front = step_time(model, replica, latency), reply(replica, latency)
+    return Pool(replicas, replica_limits(model, replica), time, front)
 
 
-def replica_limits(scenario: Scenario, replica: Replica) -> Limits:
-    """What one replica of the scenario can hold, and how its scheduler is set."""
-    engine = replica.engine
-    blocks = engine.num_gpu_blocks or kv_blocks(
-        scenario.model, replica.gpu, engine.facts, replica.precision, replica.tensor_parallel,
-        engine.gpu_memory_utilization,
-    )  # fmt: skip
+def replica_limits(model: Model, replica: Replica) -> Limits:
+    """What one replica can hold, and how its scheduler is set. Its data parallel ranks count as one
+    scheduler with all their seats and blocks, and so do the micro-batches of its pipeline: as if
+    the load were always spread evenly."""
+    engine, ranks = replica.engine, replica.data_parallel
+    given = engine.num_gpu_blocks
     return Limits(
-        max_num_seqs=engine.max_num_seqs,
-        max_num_batched_tokens=engine.max_num_batched_tokens,
+        max_num_seqs=engine.max_num_seqs * ranks,
+        max_num_batched_tokens=engine.max_num_batched_tokens * ranks * replica.pipeline_parallel,
         chunked_prefill=engine.chunked_prefill,
-        blocks=blocks,
+        blocks=kv_blocks(model, replica) if given is None else given * ranks,
         block_tokens=engine.facts.block_tokens,
-        context_tokens=engine.max_model_len or scenario.model.context_tokens,
+        context_tokens=engine.max_model_len or model.context_tokens,
         async_scheduling=engine.async_scheduling,
         prefix_caching=engine.prefix_caching,
         priority_policy=engine.scheduling_policy == "priority",
+        mixed_steps=engine.mixed_steps,
     )
 
 

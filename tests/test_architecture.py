@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("fleetcast", "reports", "planner", "simulator", "scenarios")
+ROOMS = ("fleetcast", "reports", "planner", "calibration", "simulator", "scenarios")
 """From the front door down: a room may import itself and the rooms after it."""
 BELOW_THE_DOOR = ROOMS[1:]
 HOMES = {
@@ -25,7 +25,7 @@ HOMES = {
     "rich": ("fleetcast",),
     "numpy": BELOW_THE_DOOR,
     "scipy": BELOW_THE_DOOR,
-    "pandas": ("simulator", "planner", "reports"),
+    "pandas": ("simulator", "calibration", "planner", "reports"),
     "pyarrow": ("simulator", "planner", "reports"),
 }
 FORBIDDEN_NAMES = ("utils", "common", "helpers")

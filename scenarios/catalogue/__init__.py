@@ -1,6 +1,6 @@
 """The catalogue: what is known about GPUs, models and engines, each fact with source and date."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from scenarios.catalogue.facts import Engine, Gpu, Model
 from scenarios.part import Part
 
 BUILT_IN_FILES = ("gpus.yaml", "models.yaml", "engines.yaml")
+COEFFICIENTS = "step_time.yaml"
 
 
 def with_names(entries: Any) -> Any:
@@ -25,12 +26,44 @@ def with_names(entries: Any) -> Any:
     }
 
 
+def with_shares(gpus: Any) -> Any:
+    """GPUs with the shares of their silicon, those the entry gives itself aside."""
+    return filled(with_names(gpus), "silicon", lambda gpu: str(gpu.get("silicon")))
+
+
+def with_overheads(engines: Any) -> Any:
+    """Engines with the fitted overheads, those the entry gives itself aside."""
+    return filled(with_names(engines), "engines", lambda engine: str(engine["name"]))
+
+
+def filled(entries: Any, shelf: str, name_of: Callable[[Mapping[str, Any]], str]) -> Any:
+    if not isinstance(entries, Mapping):
+        return entries
+    fitted = coefficients()[shelf]
+    return {
+        name: {**fitted["unknown"], **fitted.get(name_of(facts), {}), **facts}
+        if isinstance(facts, Mapping)
+        else facts
+        for name, facts in entries.items()
+    }
+
+
+@cache
+def coefficients() -> dict[str, Any]:
+    """catalogue/step_time.yaml as it stands: silicon and engines, `unknown` among both, and the
+    fit: how sure it is of them, which errors to expect."""
+    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(Path(__file__).parent / COEFFICIENTS)
+    return loaded
+
+
 class CatalogueFile(Part):
     """One catalogue file: built in, or a user's own beside the scenario."""
 
-    gpus: Annotated[dict[str, Gpu], BeforeValidator(with_names)] = Field(default_factory=dict)
+    gpus: Annotated[dict[str, Gpu], BeforeValidator(with_shares)] = Field(default_factory=dict)
     models: Annotated[dict[str, Model], BeforeValidator(with_names)] = Field(default_factory=dict)
-    engines: Annotated[dict[str, Engine], BeforeValidator(with_names)] = Field(default_factory=dict)
+    engines: Annotated[dict[str, Engine], BeforeValidator(with_overheads)] = Field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)

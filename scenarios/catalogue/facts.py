@@ -7,7 +7,8 @@ from pydantic import Field, StrictBool, StrictFloat
 from scenarios.part import Part
 from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour, Whole
 
-Precision = Literal["bf16", "fp8", "nvfp4"]
+Precision = Literal["bf16", "fp8", "int8", "int4", "nvfp4"]
+"""Of the weights. int4 is weight-only (AWQ, GPTQ): products are computed in bf16."""
 Positive = Annotated[Whole, Field(gt=0)]
 Efficiency = Annotated[StrictFloat, Field(gt=0, le=1.5)]
 
@@ -28,16 +29,22 @@ class Gpu(Part):
     bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
     bf16_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)]
     fp8_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)] | None = None
+    int8_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)] | None = None
     nvfp4_flops_per_s: Annotated[FlopsPerSecond, Field(gt=0)] | None = None
     link: Literal["nvlink", "pcie"]
     link_bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
     """One direction, per GPU."""
     gpus_per_node: Positive = 8
     """How many GPUs the link joins: the largest tensor parallel group."""
-    achieved_bandwidth: Efficiency = 0.89
-    """Share of `bandwidth` that weight and KV reads reach; default: the median of known GPUs."""
-    achieved_flops: Efficiency = 0.66
-    """Share of peak FLOPs that GEMMs reach; default: the median of known GPUs."""
+    silicon: str = "unknown"
+    """The chip, whose measured shares are in catalogue/step_time.yaml; cards of one chip share
+    them. The shares below come from there unless given."""
+    achieved_bandwidth: Efficiency
+    """Share of `bandwidth` that weight and KV reads reach."""
+    achieved_flops: Efficiency
+    """Share of peak FLOPs that GEMMs reach."""
+    decode_flops_price: Annotated[StrictFloat, Field(ge=0, le=1)]
+    """Part of a decode token's GEMM time that does not hide behind memory traffic."""
     price: Price | None = None
     source: str
     date: str
@@ -47,6 +54,8 @@ class Gpu(Part):
         peak: dict[Precision, float | None] = {
             "bf16": self.bf16_flops_per_s,
             "fp8": self.fp8_flops_per_s,
+            "int8": self.int8_flops_per_s or self.fp8_flops_per_s,
+            "int4": self.bf16_flops_per_s,
             "nvfp4": self.nvfp4_flops_per_s,
         }
         return peak[precision]
@@ -112,20 +121,49 @@ class Model(Part):
 class Engine(Part):
     """What a serving engine adds to physics: overheads per step, reached shares, memory it keeps.
 
-    Units and source of each constant: catalogue/engines.yaml, `simulator/latency.py`.
+    Value, uncertainty and source of each constant: catalogue/step_time.yaml, unless given; what it
+    multiplies: `simulator/latency.py`.
     """
 
     name: str
     step_overhead_s: Seconds
+    """Of every step, whatever it computes."""
     layer_overhead_s: Seconds
+    """Of each layer: launching its kernels."""
     moe_layer_overhead_s: Seconds
+    """More for each mixture-of-experts layer: routing tokens to experts and back."""
+    quantised_moe_layer_overhead_s: Seconds
+    """More for each MoE layer whose weights are not bf16."""
+    mixed_layer_overhead_s: Seconds
+    """More for each layer of a step that computes any prefill token."""
+    fp8_layer_overhead_s: Seconds
+    """More for each layer when activations are quantised on the fly (fp8, int8)."""
     sequence_overhead_s: Seconds
+    """Of each request running in the step."""
+    blocking_sequence_overhead_s: Seconds
+    """More per sequence without asynchronous scheduling: the GPU waits for the bookkeeping."""
+    sampler_logit_s: Seconds
+    """Per vocabulary entry and sequence when sampling needs the sorted logits (top-p, top-k)."""
     attention_efficiency: Efficiency
     """Share of the GEMMs' FLOPs that attention kernels reach."""
+    expert_efficiency: Efficiency
+    """Share of the dense GEMMs' FLOPs that experts reach in prefill."""
+    nvfp4_efficiency: Efficiency
+    """Share of the achieved bandwidth at which 4-bit weights are read."""
+    routing_evenness: Annotated[StrictFloat, Field(gt=0, le=1)]
+    """alpha: T tokens meet as many distinct experts as alpha T evenly routed ones would."""
     nvlink_efficiency: Efficiency
+    """Share of the link's bandwidth that a collective reaches."""
     nvlink_latency_s: Seconds
+    """Of each collective."""
     pcie_efficiency: Efficiency
+    """Share of the link's bandwidth that a collective reaches."""
     pcie_latency_s: Seconds
+    """Of each collective."""
+    reply_s: Seconds
+    """What HTTP, tokenising and detokenising add to the time of a request's first token."""
+    reply_sequence_s: Seconds
+    """More of that for each request running in the step."""
     kept_memory_bytes: Bytes
     """Activation peak and everything outside the weights and the KV pool, per GPU."""
     block_tokens: Positive = 16

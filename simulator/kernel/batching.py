@@ -64,35 +64,54 @@ def end_step(s, replica_id, now_ns):
         replica.busy_ns += now_ns - max(now_ns - replica.duration_ns, 0)
         fleet.steps += 1
         fleet.prefill_tokens += replica.prefill_tokens
-        if replica.decoding > 0:
-            s.histogram[histogram_bin(replica.duration_ns)] += replica.decoding
-    replica.step += 1
-    replica.contexts += replica.decoding
-    block_tokens = s.pools[replica.pool].block_tokens
-    replica.phase = replica.phase - 1 if replica.phase > 0 else block_tokens - 1
+        if replica.decoding > 0 and not replica.pausing:
+            count_gaps(s, replica_id, now_ns)
+    if not replica.pausing:
+        replica.step += 1
+        replica.contexts += replica.decoding
+        block_tokens = s.pools[replica.pool].block_tokens
+        replica.phase = replica.phase - 1 if replica.phase > 0 else block_tokens - 1
     for position in range(replica.decoding, replica.running):
         row = s.running[replica_id, position]
         request = s.requests[row]
         request.computed += request.granted
         if request.computed < request.prompt + request.generated:
-            continue  # a partial prefill, the last of the running
+            continue  # a partial prefill, the last of the running, or one that lacked blocks
         if request.generated > 0:
             if in_period:
                 s.histogram[histogram_bin(now_ns - request.last_token_ns)] += 1
         else:
             request.first_token_ns = read_ns(s, replica_id, now_ns)
         request.generated += 1
+        request.last_token_ns = now_ns
         start_decoding(s, replica_id, row)
     if replica.step >= replica.min_finish:
         finish(s, replica_id, now_ns)
 
 
 @kernel
+def count_gaps(s, replica_id, now_ns):
+    """Every decode has its next token; after a pause, those that began to decode in it have waited
+    less than the others. They are the last ones in running order."""
+    replica = s.replicas[replica_id]
+    count, gap_ns = replica.decoding, replica.duration_ns
+    if replica.resuming:
+        gap_ns = now_ns - replica.paused_ns
+        while count > 0:
+            last_ns = s.requests[s.running[replica_id, count - 1]].last_token_ns
+            if last_ns <= replica.paused_ns:
+                break
+            s.histogram[histogram_bin(now_ns - last_ns)] += 1
+            count -= 1
+    s.histogram[histogram_bin(gap_ns)] += count
+
+
+@kernel
 def read_ns(s, replica_id, now_ns):
-    """When clients read the tokens of the step that ends now; nobody has left yet."""
+    """When clients read the tokens of the step that ends now."""
     replica = s.replicas[replica_id]
     pool = s.pools[replica.pool]
-    return now_ns + pool.reply_fixed_ns + pool.reply_sequence_ns * replica.running
+    return now_ns + pool.reply_fixed_ns + pool.reply_sequence_ns * replica.sequences
 
 
 @kernel

@@ -38,6 +38,8 @@ def decode(s, replica_id, until_ns):
     count = replica.decoding
     if count == 0 or count != replica.running or replica.prefill_tokens or not replica.stepping:
         return
+    if replica.resuming:
+        return
     fleet, pool, time = s.fleet[0], s.pools[replica.pool], s.times[replica.pool]
     now_ns, duration_ns = s.boundary_ns[replica_id], replica.duration_ns
     step, contexts, phase = replica.step, replica.contexts, replica.phase

@@ -33,11 +33,14 @@ def preempt(s, replica_id, position, granted, now_ns):
     for a decode that was already given its token of this step."""
     row = s.running[replica_id, position]
     request = s.requests[row]
-    if position < s.replicas[replica_id].decoding:
-        request.last_token_ns = now_ns
+    replica = s.replicas[replica_id]
+    if position < replica.decoding:
+        last_ns = replica.paused_ns if replica.pausing else now_ns
+        request.last_token_ns = max(request.last_token_ns, last_ns)
     leave_running(s, replica_id, position, granted, True)
     request.computed = 0
     request.preemptions += 1
+    replica.stuck = False
     push_front(s, replica_id, row)
 
 
@@ -164,7 +167,7 @@ def drain(s, replica_id, rows):
     replica.contexts = replica.step = replica.phase = 0
     replica.min_finish = replica.deadline_ns = NEVER_NS
     s.phases[replica_id, :] = 0
-    replica.stepping = replica.stuck = 0
+    replica.stepping = replica.stuck = replica.pausing = replica.resuming = 0
     replica.duration_ns = replica.prefill_tokens = 0
     s.load[replica_id] -= count
     s.boundary_ns[replica_id] = NEVER_NS

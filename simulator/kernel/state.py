@@ -7,7 +7,8 @@ Decoding costs nothing per request and step. Of a request that decodes, only the
 ends is kept: with `step` the replica's step count, `generated = output - (finish_step - step)` and
 `computed = prompt + generated - 1`. What a step of decodes needs is kept per replica instead: their
 number, the sum of their contexts, and how many of them begin a new block at each step modulo the
-block size (`phases`).
+block size (`phases`). Where steps are not mixed, decodes pause while others prefill; such a step
+does not count: `step` is that of the decodes.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ CLOSED = 1 << 40
 
 REPLICA = np.dtype(
     [
-        ("step", "i8"),  # steps ended since the start: the epoch of lazy decoding
+        ("step", "i8"),  # steps ended that decodes took part in: the epoch of lazy decoding
         ("contexts", "i8"),  # sum of `computed` over decodes
         ("min_finish", "i8"),  # no decode ends before this step (a lower bound)
         ("duration_ns", "i8"),  # of the step in flight
@@ -30,7 +31,9 @@ REPLICA = np.dtype(
         ("inbox_ns", "i8"),  # when the first request of the inbox joined; NEVER_NS: empty
         ("newest_ns", "i8"),  # the latest arrival among those that wait (an upper bound)
         ("busy_ns", "i8"),
+        ("paused_ns", "i8"),  # when decodes paused last
         ("prefill_tokens", "i4"),  # of the step in flight
+        ("sequences", "i4"),  # likewise
         ("decoding", "i4"),  # running[:decoding] decode, at most one after them prefills
         ("running", "i4"),
         ("waiting", "i4"),  # in the waiting queues, inbox not included
@@ -47,6 +50,8 @@ REPLICA = np.dtype(
         ("stepping", "i1"),  # a step is in flight
         ("unsorted", "i1"),  # some queue may not be in order of arrival
         ("stuck", "i1"),  # the waiting head lacks a seat or blocks until someone leaves
+        ("pausing", "i1"),  # decodes take no part in the step in flight
+        ("resuming", "i1"),  # the step in flight is their first one after a pause
     ],
     align=True,
 )
@@ -54,7 +59,7 @@ REQUEST = np.dtype(
     [
         ("joined_ns", "i8"),  # when it came to its replica
         ("first_token_ns", "i8"),  # when the client reads it
-        ("last_token_ns", "i8"),  # only while preempted
+        ("last_token_ns", "i8"),  # while preempted; else when its prefill ended
         ("finish_ns", "i8"),  # likewise
         ("finish_step", "i8"),  # only while decoding
         ("prompt", "i4"),
@@ -101,6 +106,7 @@ POOL = np.dtype(
         ("asynchronous", "i1"),
         ("prefix_caching", "i1"),
         ("priority", "i1"),
+        ("mixed", "i1"),
         ("reply_fixed_ns", "i8"),
         ("reply_sequence_ns", "i8"),  # per running request
     ],

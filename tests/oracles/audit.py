@@ -77,8 +77,7 @@ def audit_step(s: State, replica_id: int, running: list[int], now_ns: int) -> No
     replica, pool = s.replicas[replica_id], s.pools[s.replicas[replica_id].pool]
     decodes, prefills = running[: replica.decoding], running[replica.decoding :]
     assert len(running) <= pool.seats
-    assert len(decodes) + sum(int(s.requests[row].granted) for row in prefills) <= pool.budget
-    assert all(s.requests[row].granted > 0 for row in prefills)
+    audit_grants(s, replica_id, len(decodes), [int(s.requests[row].granted) for row in prefills])
     assert bool(running) == bool(replica.stepping)
     busy = replica.live and running
     assert (s.boundary_ns[replica_id] >= now_ns) if busy else True
@@ -97,6 +96,21 @@ def audit_step(s: State, replica_id: int, running: list[int], now_ns: int) -> No
     assert replica.min_finish <= min(finish_steps, default=NEVER_NS)
     deadlines = s.arrival_ns[running] + s.fleet[0].timeout_ns
     assert replica.deadline_ns <= deadlines.min(initial=NEVER_NS)
+
+
+def audit_grants(s: State, replica_id: int, decodes: int, granted: list[int]) -> None:
+    """Who takes part in the step in flight: everybody, or else decodes or prefills alone."""
+    replica, pool = s.replicas[replica_id], s.pools[s.replicas[replica_id].pool]
+    taking_part = 0 if replica.pausing else decodes
+    assert taking_part + sum(granted) <= pool.budget
+    if replica.stepping:
+        assert replica.sequences == taking_part + np.count_nonzero(granted) > 0
+    if pool.mixed:
+        assert not (replica.pausing or replica.resuming)
+        assert all(granted)
+    elif replica.stepping:
+        assert all(granted) if replica.pausing else granted in ([], [0])
+        assert not (replica.pausing and replica.resuming)
 
 
 def computed_tokens(s: State, replica_id: int, row: int) -> int:
@@ -173,7 +187,7 @@ def audit_blocks(s: State, replica_id: int, running: list[int], nodes: list[int]
     for position, row in enumerate(running):
         request = s.requests[row]
         if position < replica.decoding:
-            tokens = computed_tokens(s, replica_id, row) + 1
+            tokens = computed_tokens(s, replica_id, row) + (not replica.pausing)
         else:
             tokens = int(request.computed + request.granted)
             assert request.blocks == -(-tokens // pool.block_tokens)

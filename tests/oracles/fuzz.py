@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.data_plane import Outcome, Setup
+from simulator.data_plane import Limits, Outcome, Setup
 from simulator.plane import Plane
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
 from tests.oracles.fuzz_cases import Case, random_case
 from tests.oracles.twin import Twin
-from tests.oracles.twin_engine import Request
+from tests.oracles.twin_engine import Request, Scheduler, Step
 
 AT_ONCE = 20
 """Cases that a worker takes together."""
@@ -38,17 +38,38 @@ class Comparison(NamedTuple):
     seen: Counter[str]
 
 
+class WatchedScheduler(Scheduler):
+    """Counts what steps that are not mixed do to those who take no part in them."""
+
+    def __init__(self, limits: Limits, happened: Counter[str]) -> None:
+        super().__init__(limits)
+        self.happened, self.paused = happened, False
+
+    def compose(self) -> Step | None:
+        there = set(self.running)
+        step = super().compose()
+        idle = {r for r in self.running if step is not None and r not in step.granted}
+        self.happened["pauses"] += any(request.decoding for request in idle)
+        self.happened["prefills without blocks"] += any(not request.decoding for request in idle)
+        self.happened["preemptions after a pause"] += self.paused and not there <= set(self.running)
+        self.paused = any(request.decoding for request in idle)
+        return step
+
+
 class Watched(Twin):
-    """A twin that counts how often a request finds no routable replica."""
+    """A twin that counts what its outcome does not tell."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.stranded_ever = 0
+        names = "stranded", "pauses", "prefills without blocks", "preemptions after a pause"
+        self.happened = Counter(dict.fromkeys(names, 0))
+        for replica in self.replicas:
+            replica.scheduler = WatchedScheduler(replica.scheduler.limits, self.happened)
 
     def route(self, request: Request) -> None:
         super().route(request)
         line = self.waiting_for_a_replica
-        self.stranded_ever += bool(line) and line[-1] is request
+        self.happened["stranded"] += bool(line) and line[-1] is request
 
 
 def compare(seed: int) -> Comparison:
@@ -65,10 +86,10 @@ def compare(seed: int) -> Comparison:
             differences = case.differences(expected, case.play(Plane))
     except Exception:  # it is a difference, and the other seeds are to be played, too
         differences = [f"the plane raised {traceback.format_exc(limit=-3)}"]
-    return Comparison(seed, differences, seen(case, expected, twins[0].stranded_ever))
+    return Comparison(seed, differences, seen(case, expected, twins[0].happened))
 
 
-def seen(case: Case, outcome: Outcome, stranded: int) -> Counter[str]:
+def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
     """What a case is about: its choices, and what became of them."""
     setup, ended = case.setup, outcome.outcome
     instants = np.concatenate([outcome.finish_ns, outcome.first_token_ns])
@@ -90,7 +111,7 @@ def seen(case: Case, outcome: Outcome, stranded: int) -> Counter[str]:
                 outcome.preemptions.sum() if any(one.priority_policy for one in limits) else 0
             ),
             "retries": int(outcome.retries.sum()),
-            "stranded": stranded,
+            **happened,
             "cached tokens": int(outcome.cached_tokens.sum()),
             "arrivals at a step's end": int(np.isin(setup.workload.arrival_ns, instants).sum()),
             "stopped early": int(outcome.stopped_early),
@@ -103,6 +124,7 @@ def seen(case: Case, outcome: Outcome, stranded: int) -> Counter[str]:
             "synchronous": int(not all(one.async_scheduling for one in limits)),
             "prefix caching": int(any(one.prefix_caching for one in limits)),
             "unchunked": int(not all(one.chunked_prefill for one in limits)),
+            "prefill first": int(not all(one.mixed_steps for one in limits)),
             "experts": int(any(pool.time.experts_s > 0 for pool in setup.pools)),
             "replies": int(any(any(pool.reply) for pool in setup.pools)),
             f"router {setup.router}": int(len(setup.pool_of) > 1 and not by_rule),

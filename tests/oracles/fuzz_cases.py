@@ -121,6 +121,7 @@ def random_case(seed: int, **forced: Any) -> Case:
         "async_scheduling": None,
         "chunked_prefill": None,
         "priority_policy": None,
+        "mixed_steps": None,
         "router": str(rng.choice(ROUTERS)),
         "routing_rule": bool(rng.random() < 0.1),
         "admission_rule": bool(rng.random() < 0.1),

@@ -56,7 +56,11 @@ def random_reply(rng: np.random.Generator, grid_ns: int) -> Reply:
 
 
 def random_limits(rng: np.random.Generator, choices: dict[str, Any]) -> Limits:
-    """Blocks from so few that preemptions storm to enough for every seat."""
+    """Blocks from so few that preemptions storm to enough for every seat. Steps are mixed in three
+    of four pools."""
+    mixed_steps = bool(rng.spawn(1)[0].random() < 0.75)
+    if choices.get("mixed_steps") is not None:
+        mixed_steps = choices["mixed_steps"]
 
     def flag(name: str) -> bool:
         drawn = bool(rng.random() < 0.5)
@@ -77,6 +81,7 @@ def random_limits(rng: np.random.Generator, choices: dict[str, Any]) -> Limits:
         async_scheduling=flag("async_scheduling"),
         prefix_caching=flag("prefix_caching"),
         priority_policy=flag("priority_policy"),
+        mixed_steps=mixed_steps,
     )
 
 

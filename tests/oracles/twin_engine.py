@@ -33,6 +33,8 @@ class Request:
     computed: int = 0
     """Tokens whose KV is in the cache."""
     generated: int = 0
+    decoding: bool = False
+    """A token has come out since it was admitted."""
     holding: Holding = field(default_factory=Holding)
     joined_ns: int = 0
     last_token_ns: int = NEVER_NS
@@ -53,6 +55,7 @@ class Request:
     def lose_progress(self) -> None:
         """The replica is gone, and with it the KV cache and the generated tokens."""
         self.computed = self.generated = self.cached_tokens = 0
+        self.decoding = False
         self.holding = Holding()
         self.first_token_ns = self.last_token_ns = NEVER_NS
 
@@ -111,6 +114,7 @@ class Scheduler:
             if request.computed < request.prompt + request.generated:
                 continue
             request.generated += 1
+            request.decoding = True
             if request.generated == 1:
                 request.first_token_ns = now_ns + reply_ns
             else:
@@ -156,29 +160,59 @@ class Scheduler:
             self.waiting.insert(place, request)
 
     def compose(self) -> Step | None:
-        """Rules 4 to 6: the next step; None when there is nothing to do."""
-        while True:
-            granted: Granted = {}
-            budget, preempted = self.grant_running(granted)
+        """The next step; None when there is nothing to do."""
+        granted = self.mixed_step() if self.limits.mixed_steps else self.step_apart()
+        return measured(granted) if granted else None
+
+    def mixed_step(self) -> Granted:
+        """Rules 4 to 6."""
+        granted: Granted = {}
+        while not granted and (self.running or self.waiting):
+            budget, preempted = self.grant_running(granted, list(self.running))
             if not preempted:
                 self.admit(granted, budget)
-            if granted:
-                return measured(granted)
-            if not self.waiting:
-                return None
-            assert not self.running, "whoever runs gets tokens or is preempted"
+            assert granted or not self.running, "whoever runs gets tokens or is preempted"
+        return granted
 
-    def grant_running(self, granted: Granted) -> tuple[int, bool]:
-        """Rule 4. Returns the budget left, and whether anyone was preempted."""
+    def step_apart(self) -> Granted:
+        """Rules 4a to 6a: prefills only; decodes only when no prefill was granted anything."""
+        granted: Granted = {}
+        preempted = False
+        while not granted and (self.running or self.waiting):
+            decodes = [request for request in self.running if request.decoding]
+            prefills = [request for request in self.running if not request.decoding]
+            assert len(prefills) <= 1
+            if not decodes or all(self.has_blocks_for(request) for request in prefills):
+                budget, someone = self.grant_running(granted, prefills)
+                preempted |= someone
+                if not preempted or not self.running:
+                    self.admit(granted, budget)
+            if not granted:
+                _, someone = self.grant_running(granted, decodes)
+                preempted |= someone
+        return granted
+
+    def has_blocks_for(self, prefill: Request) -> bool:
+        """Whether the next chunk of an unfinished prefill fits without a preemption."""
+        tokens = min(prefill.todo, self.limits.max_num_batched_tokens)
+        return self.need(prefill, tokens) <= self.memory.free
+
+    def need(self, request: Request, tokens: int) -> int:
+        """Blocks a running request lacks to compute so many tokens."""
+        held = request.holding.blocks
+        return blocks_for(request.computed + tokens, self.limits.block_tokens) - held
+
+    def grant_running(self, granted: Granted, requests: list[Request]) -> tuple[int, bool]:
+        """Rule 4, for these. Returns the budget left, and whether anyone was preempted."""
         budget, preempted = self.limits.max_num_batched_tokens, False
-        size, memory = self.limits.block_tokens, self.memory
-        for request in list(self.running):
+        memory = self.memory
+        for request in requests:
             if budget == 0:
                 break
             if preempted and request not in self.running:
                 continue
             tokens = min(request.todo, budget)
-            need = blocks_for(request.computed + tokens, size) - request.holding.blocks
+            need = self.need(request, tokens)
             victim = None
             while need > 0 and need > memory.free and victim is not request:
                 victim = self.preempt()
@@ -200,7 +234,7 @@ class Scheduler:
         victim = next(r for r in reversed(self.running) if self.number(r) == highest)
         self.running.remove(victim)
         self.memory.leave(victim, preempted=True)
-        victim.computed = 0
+        victim.computed, victim.decoding = 0, False
         victim.preemptions += 1
         self.waiting.insert(bisect_left(self.waiting, highest, key=self.number), victim)
         return victim

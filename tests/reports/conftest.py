@@ -21,6 +21,26 @@ PERIODS, REQUESTS, REPLICAS = 8, 40, 3
 FILES = ["requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"]
 
 
+def make_step_time() -> Data:
+    """Fitted to this GPU and engine; one coefficient nobody measured."""
+    bandwidth = {
+        "name": "achieved_bandwidth", "of": "h100", "value": 0.98, "unit": "share",
+        "uncertainty": 0.021, "origin": "measured",
+    }  # fmt: skip
+    sampler = {
+        "name": "sampler_logit_s", "of": "vllm", "value": 0.15e-9, "unit": "s",
+        "uncertainty": None, "origin": "assumed",
+    }  # fmt: skip
+    return {
+        "pool": "main",
+        "origin": "measured",
+        "rests_on": "physics fitted to measurements, dense model",
+        "error_pct": {"tpot_median": 4.1, "tpot_p90": 12.0},
+        "coefficients": [bandwidth, sampler],
+        "never_measured": [],
+    }
+
+
 def make_plan() -> Data:
     """Three replicas certified, two undecided, one only screened."""
     latency = {"value": 0.2, "low": 0.19, "high": 0.21, "replications": PERIODS}
@@ -67,6 +87,7 @@ def make_plan() -> Data:
         "screened": [{"replicas": 1, "passed": False}, {"replicas": 2, "passed": True}],
         "search": {"first": 1, "last": 16, "lower_bound": 1, "first_guess": 2},
         "load": {"requests_per_s": 12.0, "input_tokens": 1326.8, "output_tokens": 227.0},
+        "step_time": [make_step_time()],
     }  # fmt: skip
 
 

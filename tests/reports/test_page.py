@@ -10,8 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from reports import page
-from reports.inputs import yaml_text
+from reports.inputs import parts, yaml_text
 from reports.page import write_report
+from reports.tables import accuracy_lines
 from scenarios.loading import load
 
 Data = dict[str, Any]
@@ -123,6 +124,111 @@ def test_objectives_count_their_periods(finished: Path) -> None:
     assert "✗ itl mean <= 40ms 200 ms [190 ms, 210 ms] 200 ms 0 of 8" in plain
     assert "in 1 of 8 periods a replica was down" in plain
     assert "never [never, never]" in plain  # E2E p99
+
+
+def never_measured(plan: Data, scenario: Data) -> None:
+    plan["step_time"][0] |= {
+        "origin": "assumed",
+        "rests_on": "physics fitted to measurements, dense model, mi300x-192gb never measured",
+        "error_pct": {"tpot_median": 13.2, "tpot_p90": 30.4},
+        "never_measured": ["mi300x-192gb"],
+    }
+
+
+def error_unknown(plan: Data, scenario: Data) -> None:
+    never_measured(plan, scenario)
+    plan["step_time"][0]["error_pct"] = {}
+
+
+def far_off(plan: Data, scenario: Data) -> None:
+    """The fit knew GPU and engine, but such models are hard."""
+    plan["step_time"][0]["error_pct"] = {"tpot_median": 9.0, "tpot_p90": 34.0}
+
+
+def given(plan: Data, scenario: Data) -> None:
+    told = {"origin": "given", "rests_on": "step time given by the scenario", "error_pct": {}}
+    cost = {"name": "per_step_s", "of": "scenario", "value": 0.02, "unit": "s", "uncertainty": None}
+    plan["step_time"][0] |= told | {"coefficients": [cost | {"origin": "given"}]}
+    bare_scenario(plan, scenario)
+
+
+ORDINARY = "dense model; TPOT within 4 % in half of such cases, within 12 % in nine of ten."
+BUY = "Calibrate before you buy"
+
+
+@pytest.mark.parametrize(
+    "change, warns, said",
+    [
+        (certified, False, ORDINARY),
+        (given, False, "Step time: step time given by the scenario."),
+        (
+            never_measured,
+            True,
+            "of mi300x-192gb were never measured: expect them to be off by up to 13 % in half of "
+            "such cases, up to 30 % in nine of ten.",
+        ),
+        (error_unknown, True, "of mi300x-192gb were never measured: how far off they are is not"),
+        (far_off, True, "(physics fitted to measurements, dense model): expect them to be off by"),
+    ],
+)
+def test_the_answer_says_how_far_to_trust_the_step_time(
+    write_folder: Any, undrawn: None, change: Any, warns: bool, said: str
+) -> None:
+    text = write_report(write_folder(change)).read_text()
+    plain = text_of(text)
+    top = plain[: plain.index("The exact statement")]
+    assert said in top and balanced(text)
+    assert (BUY in top) is warns
+    assert ("fleetcast calibrate" in top) is warns
+
+
+def test_the_page_shows_where_the_step_time_comes_from(finished: Path) -> None:
+    plain = text_of((finished / "report.html").read_text())
+    table = plain[plain.index("Where the step time comes from") :]
+    assert ORDINARY in table
+    assert "0.980 share ± 2 % measured , h100" in table
+    assert "0.15 ns not known assumed , vllm" in table
+    assert "Share of bandwidth that weight and KV reads reach." in table
+
+
+def test_pools_share_a_table_unless_they_differ(write_folder: Any, undrawn: None) -> None:
+    def change(plan: Data, scenario: Data) -> None:
+        main = plan["step_time"][0]
+        slower = [main["coefficients"][0] | {"of": "l4", "value": 0.8}]
+        plan["step_time"] += [main | {"pool": "second"}]
+        plan["step_time"] += [main | {"pool": "slow", "coefficients": slower}]
+
+    plain = text_of(write_report(write_folder(change)).read_text())
+    assert plain.count("0.15 ns not known") == 1 and plain.count("0.800 share") == 1
+    assert "Pool main, second" in plain and "Pool slow" in plain
+
+
+def test_lines_name_pools_where_their_words_differ() -> None:
+    entry = {"pool": "main", "rests_on": "a", "origin": "given", "error_pct": {}}
+    same, other = entry | {"pool": "b"}, entry | {"pool": "c", "rests_on": "d"}
+    assert accuracy_lines([entry, same]) == ["  accuracy a"]
+    assert accuracy_lines([entry, other]) == ["  accuracy a (pool main)", "  accuracy d (pool c)"]
+
+
+def test_a_profile_is_told_as_calibrated(tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text(PROFILE)
+    lines = (EXAMPLES / "chat.yaml").read_text() + "latency: {profile: ours.yaml}\n"
+    (tmp_path / "chat.yaml").write_text(lines)
+    scenario = load(tmp_path / "chat.yaml")
+    told = dict(parts(scenario.as_yaml_data()))["Step time, calibrated"]
+    assert ("step factor", "1.07") in told and ("source", "a load test of 2026-11") in told
+    (tmp_path / "again.yaml").write_text(yaml_text(scenario.as_yaml_data()))
+    assert load(tmp_path / "again.yaml").hash == scenario.hash
+
+
+PROFILE = """\
+measured_on: {model: meta-llama/Llama-3.1-8B-Instruct, gpu: h100-sxm-80gb, engine: vllm}
+step_factor: 1.07
+reply: 6ms
+uncertainty: {step_factor: 0.03, reply: 0.2}
+source: a load test of 2026-11
+date: 2026-11
+"""
 
 
 def test_nothing_comes_from_outside(finished: Path) -> None:

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from fleetcast.__main__ import main
 from scenarios.catalogue import load_catalogue
 from scenarios.faults import ScenarioError
+from scenarios.fleet import Replica
 from scenarios.loading import load, restore
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 
@@ -271,8 +272,8 @@ def others(value):
         case float():
             return [value * 0.75, value * 1.25, value + 0.5]
         case str():
-            words = ["fp8", "pcie", "nvlink", "fcfs", "priority", "least-outstanding", "2..16",
-                     "ttft p9 <= 1s", f"{value}x"]  # fmt: skip
+            words = ["fp8", "pcie", "nvlink", "fcfs", "priority", "greedy", "least-outstanding",
+                     "2..16", "ttft p9 <= 1s", f"{value}x"]  # fmt: skip
             quantity = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)([A-Za-z/%].*)", value)
             if quantity is None:
                 return words
@@ -395,7 +396,7 @@ fleet: {replicas: 3}
 scenario.yaml:3:1: horizon: got 300
     allowed: a time with its unit, such as 500ms, 30s, 15min, 2h or 7d
 scenario.yaml:7:3: replica.tensor_paralel: unknown key
-    allowed: gpu, tensor_parallel, precision, engine
+    allowed: gpu, tensor_parallel, pipeline_parallel, data_parallel, precision, kv_precision, engine
     did you mean `tensor_parallel`?
 scenario.yaml:8:24: replica.engine.max_num_seqs: got 0
     allowed: greater than or equal to 1
@@ -430,8 +431,8 @@ scenario.yaml:15:1: fleet: duplicate key; the first one is on line 14"""
         ("h100-sxm-80gb", "h200", "did you mean `h200-sxm-141gb`?"),
         ("h100-sxm-80gb", "H100-SXM-80GB", "did you mean `h100-sxm-80gb`?"),
         ("Llama-3.1-8B-I", "Llama-3.1-8b-i", "did you mean `meta-llama/Llama-3.1-8B-Instruct`?"),
-        ("name: vllm", "name: vlm", "8:12: replica.engine.name: got 'vlm'\n    allowed: vllm\n"
-         "    did you mean `vllm`?"),
+        ("name: vllm", "name: vlm", "8:12: replica.engine.name: got 'vlm'\n"
+         "    allowed: sglang, trtllm, vllm\n    did you mean `vllm`?"),
         ("replicas: 2", "replicas: 2, router: power-of-too", "14:22: fleet.router: got "
          "'power-of-too'\n    allowed: least-kv, least-outstanding, power-of-two, prefix-aware, "
          "random, round-robin or a function of your own, `file.py:function`\n"
@@ -589,9 +590,11 @@ def test_a_price_list_without_the_gpu_in_use_is_a_fault(folder):
 
 def test_a_model_that_does_not_fit_says_by_how_much_and_what_would_fit(folder):
     known = load_catalogue()
-    facts = (known.models["meta-llama/Llama-3.1-70B-Instruct"], known.gpus["h100-sxm-80gb"],
-             known.engines["vllm"], "bf16")  # fmt: skip
-    missing, fits = missing_bytes(*facts, 1, 0.9), fitting_tensor_parallel(*facts, 0.9)
+    asked = (
+        known.models["meta-llama/Llama-3.1-70B-Instruct"],
+        Replica(gpu="h100-sxm-80gb", engine={"name": "vllm"}),
+    )
+    missing, fits = missing_bytes(*asked), fitting_tensor_parallel(*asked)
     text = BASE.replace("3.1-8B", "3.1-70B")
     assert faults(text) == (
         "scenario.yaml:6:1: replica: meta-llama/Llama-3.1-70B-Instruct in bf16 on 1 x "

@@ -3,6 +3,7 @@
 import pytest
 
 from scenarios.catalogue import load_catalogue
+from scenarios.fleet import EngineSettings, Replica
 from scenarios.memory import (
     BYTES_PER_WEIGHT,
     active_parameters,
@@ -21,10 +22,16 @@ CATALOGUE = load_catalogue()
 MODELS = CATALOGUE.models
 H100 = CATALOGUE.gpus["h100-sxm-80gb"]
 L4 = CATALOGUE.gpus["l4-24gb"]
-VLLM = CATALOGUE.engines["vllm"]
+VLLM = EngineSettings(name="vllm")
 LLAMA_8B = MODELS["meta-llama/Llama-3.1-8B-Instruct"]
 LLAMA_70B = MODELS["meta-llama/Llama-3.1-70B-Instruct"]
 DEEPSEEK = MODELS["deepseek-ai/DeepSeek-V3"]
+
+
+def on(gpu, tensor_parallel=1, precision="bf16", **more):
+    return Replica(
+        gpu=gpu, tensor_parallel=tensor_parallel, precision=precision, engine=VLLM, **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,38 +103,38 @@ def test_precision_changes_all_weights_but_the_embeddings(model):
 )
 def test_kv_pools_are_the_measured(name, tensor_parallel, measured_blocks):
     """vLLM 0.15 on H100, gpu_memory_utilization 0.9 (traces of inference-sim)."""
-    blocks = kv_blocks(MODELS[name], H100, VLLM, "bf16", tensor_parallel, 0.9)
+    blocks = kv_blocks(MODELS[name], on(H100, tensor_parallel))
     assert blocks == pytest.approx(measured_blocks, rel=0.02)
 
 
 def test_what_does_not_fit_says_by_how_much():
-    assert kv_blocks(LLAMA_70B, H100, VLLM, "bf16", 1, 0.9) < 0
-    missing = missing_bytes(LLAMA_70B, H100, VLLM, "bf16", 1, 0.9)
+    assert kv_blocks(LLAMA_70B, on(H100)) < 0
+    missing = missing_bytes(LLAMA_70B, on(H100))
     larger = H100.model_copy(update={"memory_bytes": H100.memory_bytes + (missing + 1) / 0.9})
-    assert missing_bytes(LLAMA_70B, larger, VLLM, "bf16", 1, 0.9) == 0.0
-    assert kv_blocks(LLAMA_70B, larger, VLLM, "bf16", 1, 0.9) == 1
+    assert missing_bytes(LLAMA_70B, on(larger)) == 0.0
+    assert kv_blocks(LLAMA_70B, on(larger)) == 1
 
 
 @pytest.mark.parametrize("context_tokens", [1, 16, 17, 100_000, 1_000_000])
 @pytest.mark.parametrize("gpu", [H100, L4], ids=lambda gpu: gpu.name)
 def test_missing_and_blocks_agree(gpu, context_tokens):
-    blocks = kv_blocks(LLAMA_8B, gpu, VLLM, "bf16", 1, 0.9)
-    missing = missing_bytes(LLAMA_8B, gpu, VLLM, "bf16", 1, 0.9, context_tokens)
-    assert (missing == 0.0) == (blocks * VLLM.block_tokens >= context_tokens)
+    blocks = kv_blocks(LLAMA_8B, on(gpu))
+    missing = missing_bytes(LLAMA_8B, on(gpu), context_tokens)
+    assert (missing == 0.0) == (blocks * VLLM.facts.block_tokens >= context_tokens)
 
 
 def test_fitting_tensor_parallel_is_the_smallest():
-    assert fitting_tensor_parallel(LLAMA_8B, H100, VLLM, "bf16", 0.9) == 1
-    assert fitting_tensor_parallel(LLAMA_70B, H100, VLLM, "bf16", 0.9) == 2
+    assert fitting_tensor_parallel(LLAMA_8B, on(H100)) == 1
+    assert fitting_tensor_parallel(LLAMA_70B, on(H100)) == 2
     # 16 H100 would hold it, but no NVLink joins them.
-    assert fitting_tensor_parallel(DEEPSEEK, H100, VLLM, "fp8", 0.9) is None
-    assert fitting_tensor_parallel(DEEPSEEK, L4, VLLM, "bf16", 0.9) is None
+    assert fitting_tensor_parallel(DEEPSEEK, on(H100, 1, "fp8")) is None
+    assert fitting_tensor_parallel(DEEPSEEK, on(L4)) is None
 
 
 def test_tensor_parallel_must_divide_the_heads():
     """Qwen2.5-7B has 28 heads: 8 GPUs cannot share them."""
     qwen = MODELS["Qwen/Qwen2.5-7B-Instruct"]
     tiny = L4.model_copy(update={"memory_bytes": 6e9})
-    assert missing_bytes(qwen, tiny, VLLM, "bf16", 8, 0.9) == 0.0
-    assert missing_bytes(qwen, tiny, VLLM, "bf16", 4, 0.9) > 0.0
-    assert fitting_tensor_parallel(qwen, tiny, VLLM, "bf16", 0.9) is None
+    assert missing_bytes(qwen, on(tiny, 8)) == 0.0
+    assert missing_bytes(qwen, on(tiny, 4)) > 0.0
+    assert fitting_tensor_parallel(qwen, on(tiny)) is None

@@ -47,6 +47,10 @@ LEAST_SEEN = {
     "synchronous": 200,
     "prefix caching": 200,
     "unchunked": 200,
+    "prefill first": 120,
+    "pauses": 800,
+    "preemptions after a pause": 40,
+    "prefills without blocks": 300,
     "experts": 60,
     "replies": 150,
     **{f"router {name}": 30 for name in ROUTERS},
@@ -180,6 +184,12 @@ SCENARIOS = {
     "unchunked": lambda: plain(
         TIGHT | {"chunked_prefill": False, "max_num_batched_tokens": 1500, "num_gpu_blocks": 400}
     ),
+    "prefill first": lambda: plain(
+        TIGHT | {"mixed_steps": False, "num_gpu_blocks": 300},
+        failures=FAILURES,
+        traffic=[small_traffic("8/s", prefixes=PREFIXES, **LONG)],
+        fleet={"replicas": 3},
+    ),
     **{
         f"{router}, prefixes": lambda router=router: plain(
             TIGHT | {"num_gpu_blocks": 300},
@@ -216,6 +226,7 @@ def test_whole_scenarios_are_the_same_on_both(name):
         "autoscaling": plane.timeline["replicas_up"].nunique() > 3 and plane.retries.any(),
         "other pools": set(plane.replica) == {0, 1, 2, 3},
         "priorities": plane.preemptions.sum() > 20,
+        "prefill first": plane.preemptions.any() and plane.retries.any(),
         "queue limit": (plane.outcome == REJECTED).sum() > 20,
     }
     assert happened.get(name, True)

@@ -1,0 +1,1 @@
+"""What is measured: cases of real engines, predictions beside them, and coefficients from them."""

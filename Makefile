@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test lint check bench fuzz docs clean
+.PHONY: plan test lint check bench fuzz fit accuracy docs clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -25,8 +25,16 @@ bench: $(READY)  ## requests per second of the simulator on this machine, beside
 fuzz: $(READY)  ## the compiled simulator against its slow twin, bit by bit, on thousands of random cases
 	$(BIN)/python -m tests.oracles.fuzz --cases 20000
 
+TRUTH ?= ../shared/data/truth
+
+fit: $(READY)  ## the step time's coefficients, from the measured data under TRUTH
+	$(BIN)/fleetcast fit $(TRUTH) --out scenarios/catalogue/step_time.yaml
+
+accuracy: $(READY)  ## every figure about accuracy, and docs/accuracy.md, from the data under TRUTH
+	$(BIN)/python -m benchmarks.accuracy $(TRUTH) --docs docs/accuracy.md
+
 docs: .venv/ready-docs  ## the documentation as a website under site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -10,125 +10,38 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from scenarios.catalogue.facts import Precision
+from calibration.aic_database import (
+    PACKAGE,
+    SYSTEMS,
+    Setting,
+    Table,
+    ask,
+    checkpoint,
+    known_version,
+    package_version,
+)
+from calibration.aic_grid import Step
+from calibration.profile import COSTS, significant
+from scenarios.catalogue.facts import Model, Precision
+from scenarios.fleet import Replica
+from scenarios.latency import LinearLatency, Measured, Profile, layout_of
 from simulator.kernel.step_time import StepTime
 
-PACKAGE = "aiconfigurator-core"
-CORE = "aiconfigurator_core.sdk"
-GRID = 1
-"""Raise it with any change of the steps asked for: older tables on disk are then left alone."""
-
-SYSTEMS = {
-    "a100-sxm-80gb": "a100_sxm",
-    "h100-sxm-80gb": "h100_sxm",
-    "h200-sxm-141gb": "h200_sxm",
-    "b200-sxm-180gb": "b200_sxm",
-    "b300-sxm-288gb": "b300_sxm",
-    "gb200-186gb": "gb200",
-    "gb300-288gb": "gb300",
-    "l40s-48gb": "l40s",
-    "rtx-pro-6000-96gb": "rtx_pro_6000_server",
-}
-"""Our names of GPUs -> its own; its own names are taken as they are."""
-
-SAME_SHAPE = {
-    "meta-llama/Llama-3.1-8B-Instruct": "meta-llama/Meta-Llama-3.1-8B",
-    "meta-llama/Llama-3.1-70B-Instruct": "meta-llama/Meta-Llama-3.1-70B",
-    "meta-llama/Llama-3.3-70B-Instruct": "meta-llama/Meta-Llama-3.1-70B",
-    "meta-llama/Llama-3.1-405B-Instruct": "meta-llama/Meta-Llama-3.1-405B",
-    "Qwen/Qwen3-30B-A3B-Instruct-2507": "Qwen/Qwen3-30B-A3B",
-}
-"""Models of our catalogue under the name it knows them by."""
-PUBLISHED = {
-    ("deepseek-ai/DeepSeek-R1", "nvfp4"): "nvidia/DeepSeek-V3.1-NVFP4",
-    ("deepseek-ai/DeepSeek-V3", "nvfp4"): "nvidia/DeepSeek-V3.1-NVFP4",
-}
-"""Checkpoints in a precision whose names do not say whose they are."""
-
-WEIGHT_MODES: dict[Precision, tuple[str, ...]] = {
-    "bf16": ("bfloat16",),
-    "fp8": ("fp8_block", "fp8"),
-    "int8": ("sq",),
-    "int4": ("int4_wo",),
-    "nvfp4": ("nvfp4",),
-}
-"""Its quantisation modes of one precision, in the order tried."""
-KV_MODES = {"bf16": "bfloat16", "fp8": "fp8"}
-
-BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-CONTEXTS = (128, 512, 1024, 2048, 4096, 8192, 16384, 32768)
-KV_TOKENS_MAX = 500_000
-"""Steps whose decodes read more fit into few GPUs' memory: left out."""
-EVEN_CHUNKS = (64, 256, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
-ODD_CHUNKS = (32, 100, 160, 400, 700, 1300, 2500, 5000)
-CHUNKS = (*EVEN_CHUNKS, *ODD_CHUNKS)
-"""Prompt tokens of one step. Kernels like multiples of 256, chunks need not be any: both kinds."""
-PREFIXES = (0, 2048, 8192, 24576)
-"""Tokens of the same prompt computed before."""
-SEVERAL_PROMPTS = ((4, 256), (4, 512), (8, 256), (2, 1024), (4, 1024))
-MIXED_BATCHES = (8, 32, 128)
-MIXED_CONTEXTS = (1024, 4096)
 EVENNESS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """alpha: T tokens meet as many experts as alpha T evenly routed ones would."""
-
-
-class AicMissing(ImportError):
-    """aiconfigurator-core is not installed."""
-
-
-class AicUnknown(ValueError):
-    """Its database has no figures for this model, GPU, engine, precision or layout."""
-
-
-class Step(NamedTuple):
-    """One step asked for: the load as `step_s` counts it, over all ranks, and its seconds."""
-
-    prefill_tokens: int
-    decode_tokens: int
-    sequences: int
-    kv_tokens: int
-    attention_pairs: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is asked of the database, in its own names. Everything its answers depend on."""
-
-    model: str
-    system: str
-    engine: str
-    engine_version: str
-    precision: Precision | Literal["checkpoint"]
-    kv_precision: Literal["bf16", "fp8"]
-    tensor_parallel: int
-    pipeline_parallel: int
-    data_parallel: int
-    expert_parallel: int
-    package_version: str
-    grid: int = GRID
-
-
-@dataclass(frozen=True)
-class Table:
-    """Its answers."""
-
-    steps: tuple[Step, ...]
-    expert_miss: float
-    """1 - experts per token / experts; 0 for a dense model."""
-    modes: str
-    """Quantisation modes set against the checkpoint's own, in its words."""
+ERROR = 0.11
+"""Median of |table / measured - 1| over the measured rows of mixture-of-experts models:
+docs/guides/aiconfigurator.md."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +69,43 @@ class AicFit:
         )
 
 
+def profile_from_aic(
+    model: Model, replica: Replica, date: str, engine_version: str | None = None
+) -> tuple[Profile, AicFit]:
+    """The tables' step time of a replica as a profile; raises as `step_time_from_aic` does."""
+    ranks = replica.data_parallel
+    time, fitted = step_time_from_aic(
+        model.name,
+        replica.gpu.name,
+        replica.engine.facts.name,
+        engine_version=engine_version,
+        precision=replica.precision,
+        kv_precision=replica.kv_precision,
+        tensor_parallel=replica.tensor_parallel,
+        pipeline_parallel=replica.pipeline_parallel,
+        data_parallel=ranks,
+        expert_parallel=replica.tensor_parallel * ranks if ranks > 1 else 1,
+    )
+    costs: dict[str, Any] = {
+        cost: significant(getattr(time, name)) for cost, (name, _) in COSTS.items()
+    }
+    profile = Profile.model_construct(
+        measured_on=Measured(
+            model=model.name, gpu=replica.gpu.name, engine=replica.engine.facts.name
+        ),
+        layout=layout_of(replica),
+        step=LinearLatency.model_construct(**costs, expert_miss=time.expert_miss),
+        uncertainty={"step_factor": round(max(fitted.residual_median, ERROR), 4)},
+        source=fitted.provenance,
+        date=date,
+    )
+    return profile, fitted
+
+
 def step_time_from_aic(
     model_name: str,
     gpu: str,
-    engine: Literal["vllm", "sglang", "trtllm"],
+    engine: str,
     *,
     engine_version: str | None = None,
     precision: Precision | Literal["checkpoint"],
@@ -198,178 +144,6 @@ def step_time_from_aic(
     )
     table = remembered(setting, cache or Path.home() / ".cache" / "fleetcast", ask)
     return fit(table, setting)
-
-
-def package_version() -> str:
-    """The installed release, without importing it."""
-    try:
-        return metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        raise AicMissing(
-            f"{PACKAGE} is not installed; type: pip install 'fleetcast[aic]'"
-        ) from None
-
-
-def its(module: str, name: str) -> Any:
-    """`name` of one of its modules, imported only when asked for."""
-    try:
-        return getattr(import_module(f"{CORE}.{module}" if module else CORE), name)
-    except ModuleNotFoundError as missing:
-        raise AicMissing(
-            f"{PACKAGE} cannot be imported ({missing}); type: pip install 'fleetcast[aic]'"
-        ) from missing
-
-
-def checkpoint(model_name: str, precision: Precision | Literal["checkpoint"]) -> str:
-    """Its name of the model: the checkpoint published in this precision where it has one."""
-    known = its("common", "get_default_models")()
-    name = SAME_SHAPE.get(model_name, model_name)
-    suffix, base = precision.upper(), name.rpartition("/")[2]
-    published = PUBLISHED.get((name, precision), f"{name}-{suffix}")
-    for variant in (published, f"nvidia/{base}-{suffix}", name):
-        if variant in known:
-            return variant
-    raise AicUnknown(f"model {model_name!r}: its models are {', '.join(sorted(known))}")
-
-
-def known_version(gpu: str, system: str, engine: str, version: str | None) -> str:
-    """The engine version to ask for; the database's current one when None."""
-    has = its("perf_database", "get_supported_databases")()
-    if system not in has:
-        ours = [ours for ours, its_name in SYSTEMS.items() if its_name in has]
-        raise AicUnknown(f"gpu {gpu!r}: its GPUs are {', '.join(sorted({*ours, *has}))}")
-    versions = has[system].get(engine, [])
-    if not versions:
-        raise AicUnknown(f"engine {engine!r}: on {system} it has {', '.join(sorted(has[system]))}")
-    if version is None:
-        current: str = its("perf_database", "get_version_slots")(system, engine)["current"]
-        return current
-    if version not in versions:
-        raise AicUnknown(f"{engine} {version!r}: on {system} it has {', '.join(versions)}")
-    return version
-
-
-def ask(setting: Setting) -> Table:
-    """Query it: a second or two, most of it loading tables."""
-    shape = its("utils", "get_model_config_from_model_path")(setting.model)
-    experts = shape["num_experts"] or 0
-    check_layout(setting, moe=experts > 0)
-    first: Exception | None = None
-    for modes in mode_choices(setting, shape["raw_config"].get("quant_algo"), moe=experts > 0):
-        try:
-            engine = its("", "EngineHandle").compile(
-                setting.model,
-                setting.system,
-                setting.engine,
-                backend_version=setting.engine_version,
-                tp_size=setting.tensor_parallel,
-                pp_size=setting.pipeline_parallel,
-                attention_dp_size=setting.data_parallel,
-                kvcache_quant_mode=KV_MODES[setting.kv_precision],
-                **expert_layout(setting, moe=experts > 0),
-                **modes,
-            )
-            steps = tuple(steps_of(engine, setting.data_parallel * setting.pipeline_parallel))
-        except (ValueError, RuntimeError, AssertionError) as error:
-            first = first or error
-            continue
-        return Table(
-            steps=steps,
-            expert_miss=1.0 - shape["topk"] / experts if experts else 0.0,
-            modes=", ".join(f"{key}={mode}" for key, mode in modes.items()) or "its own modes",
-        )
-    raise AicUnknown(f"{first}\n{what_it_has(setting.model)}") from first
-
-
-def check_layout(setting: Setting, *, moe: bool) -> None:
-    """Refuse layouts that mean nothing."""
-    gpus = setting.tensor_parallel * setting.data_parallel
-    if not moe and (setting.data_parallel, setting.expert_parallel) != (1, 1):
-        raise AicUnknown(f"{setting.model} has no experts: data_parallel and expert_parallel are 1")
-    if gpus % setting.expert_parallel:
-        raise AicUnknown(f"expert_parallel {setting.expert_parallel} does not divide {gpus} GPUs")
-
-
-def expert_layout(setting: Setting, *, moe: bool) -> dict[str, int]:
-    """Experts over the same GPUs as attention: apart, or each one split."""
-    if not moe:
-        return {}
-    gpus = setting.tensor_parallel * setting.data_parallel
-    return {
-        "moe_ep_size": setting.expert_parallel,
-        "moe_tp_size": gpus // setting.expert_parallel,
-    }
-
-
-def mode_choices(setting: Setting, own: str | None, *, moe: bool) -> Iterator[dict[str, str]]:
-    """Quantisation modes to try in turn: the checkpoint's own where they mean the precision asked
-    for, else its modes of it; each also with attention of prompts in bf16, which the tables of
-    some models have alone."""
-    precision = setting.precision
-    weights: list[dict[str, str]]
-    if precision == "checkpoint" or (own or "bfloat16") in WEIGHT_MODES[precision]:
-        weights = [{}]
-    elif moe:
-        weights = [
-            {"gemm_quant_mode": mode, "moe_quant_mode": mode} for mode in WEIGHT_MODES[precision]
-        ]
-    else:
-        weights = [{"gemm_quant_mode": mode} for mode in reversed(WEIGHT_MODES[precision])]
-    for modes in weights:
-        yield modes
-        yield {**modes, "fmha_quant_mode": "bfloat16"}
-
-
-def what_it_has(model: str) -> str:
-    """Where its support matrix counts a model as measured."""
-    rows = its("common", "get_support_matrix")()
-    has = sorted(
-        {
-            f"{row['System']} {row['Backend']} {row['Version']}"
-            for row in rows
-            if row["HuggingFaceID"] == model and row["Status"] == "PASS"
-        }
-    )
-    return f"it has {model} on: {', '.join(has) or 'nothing'}"
-
-
-def steps_of(engine: Any, batches: int) -> Iterator[Step]:
-    """Every step of the grid. It counts one rank's micro-batch, we all `batches` of them."""
-
-    def step(chunk: int, prompts: int, prefix: int, batch: int, context: int, ms: float) -> Step:
-        prefill = prompts * chunk
-        pairs = prompts * (chunk * prefix + chunk * (chunk + 1) // 2) + batch * (context + 1)
-        return Step(
-            batches * prefill,
-            batches * batch,
-            batches * (prompts + batch),
-            batches * (prompts * prefix + batch * context),
-            batches * pairs,
-            ms / 1e3,
-        )
-
-    for batch in BATCHES:
-        for context in CONTEXTS:
-            if batch * context <= KV_TOKENS_MAX:
-                ms = engine.decode_step_latency(batch, context, 1)
-                yield step(0, 0, 0, batch, context, ms)
-    for chunk in CHUNKS:
-        for prefix in PREFIXES:
-            ms = engine.predict_prefill_latency(1, chunk + prefix, prefix)
-            yield step(chunk, 1, prefix, 0, 0, ms)
-    for prompts, chunk in SEVERAL_PROMPTS:
-        ms = engine.predict_prefill_latency(prompts, chunk, 0)
-        yield step(chunk, prompts, 0, 0, 0, ms)
-    for chunk in CHUNKS:
-        for batch in MIXED_BATCHES:
-            for context in sorted({max(chunk, context) for context in MIXED_CONTEXTS}):
-                if batch * context > KV_TOKENS_MAX:
-                    continue
-                parts = engine.mixed_step_breakdown(chunk, batch, chunk, 2 * (context - chunk))
-                # It finds attention by an operator's name, and finds none in models of latent
-                # attention: their mixed steps are no answer.
-                if parts[3] > 0:
-                    yield step(chunk, 1, 0, batch, context, parts[0])
 
 
 def remembered(setting: Setting, folder: Path, answer: Callable[[Setting], Table]) -> Table:

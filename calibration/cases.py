@@ -36,6 +36,9 @@ class ClosedLoop:
     """How many are counted."""
     warm_up: int
     """How many before them are not."""
+    lengths: tuple[tuple[int, int], ...] = ()
+    """Prompt and answer of each request in the order sent, where they are known; then the ranges
+    only sum them up."""
 
 
 @dataclass(frozen=True)

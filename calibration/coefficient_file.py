@@ -103,7 +103,7 @@ def correlation(fitted: Fit) -> list[str]:
 
 
 def expected(bands: Mapping[str, Mapping[str, float]]) -> list[str]:
-    lines = ["  # Half of the errors are below this, %, when a fit has not seen the like."]
+    lines = ["  # Absolute errors, %, of fits that had not seen the like."]
     lines.append("  bands:")
     return lines + [
         f"    {name}: {{{', '.join(f'{m}: {value:.1f}' for m, value in errors.items())}}}"

@@ -82,15 +82,14 @@ def priors(used: Iterable[tuple[Model, Replica]]) -> dict[Key, Prior]:
         engine: [f for f in ENGINE if f != "moe_layer_overhead_s" or engine in with_experts]
         for engine in engines
     }
-    found = {
-        **{(chip, field): prior for chip in sorted(chips) for field, prior in CHIP.items()},
-        **{
-            (engine, field): ENGINE[field] for engine in sorted(engines) for field in fields[engine]
-        },
+    of_chips = {(owner(chip, field), field) for chip in chips for field in CHIP}
+    of_engines = {(owner(engine, field), field) for engine in engines for field in fields[engine]}
+    return {
+        **{key: CHIP[key[1]] for key in sorted(of_chips)},
+        **{key: ENGINE[key[1]] for key in sorted(of_engines)},
         **{key: prior for key, prior in OWN.items() if key[0] in with_experts},
         **{(ALL, field): prior for field, prior in SHARED.items()},
     }
-    return {key: prior for key, prior in found.items() if key not in TIED}
 
 
 def moved(replica: Replica, values: Mapping[Key, float]) -> Replica:

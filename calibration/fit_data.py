@@ -12,6 +12,7 @@ from calibration.coefficients import priors
 from calibration.datasets import read_cases
 from calibration.fitting import Fit, Problem, fit, kind, targets_of
 from calibration.left_out import Row, rows
+from calibration.names import family
 from simulator.monte_carlo import processes
 
 Tell = Callable[[str, int, int | None], None]
@@ -69,7 +70,8 @@ def identity(case: Case) -> tuple[object, ...]:
     replica = case.replica
     layout = replica.tensor_parallel, replica.pipeline_parallel, replica.data_parallel
     figures = tuple(sorted(case.measured.items()))
-    return case.dataset, replica.gpu.name, replica.engine.facts.name, layout, case.load, figures
+    what = family(case.model.name), replica.precision, replica.gpu.name, replica.engine.facts.name
+    return case.dataset, what, layout, case.load, figures
 
 
 def about(cases: Sequence[Case]) -> list[str]:

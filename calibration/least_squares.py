@@ -33,6 +33,12 @@ def best_step(
     return step, np.asarray(np.linalg.inv(normal), dtype=np.float64)
 
 
+def loss(x: Floats, errors: Floats, weights: Floats, spreads: Floats) -> float:
+    """What the steps make small: Cauchy's loss of the errors, and the distance from the priors."""
+    rows = np.sum(weights * np.log1p((errors / SCALE) ** 2))
+    return float(rows + np.sum((x / spreads) ** 2)) / 2
+
+
 def damped(step: Floats) -> Floats:
     """No coordinate further than the linearisation is trusted."""
     return np.clip(step, -LARGEST, LARGEST)

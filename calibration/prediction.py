@@ -45,7 +45,8 @@ def pool_of(case: Case) -> Pool:
 
 
 def mean_of(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
+    names = [name for name in figures[0] if all(name in each for each in figures)]
+    return {name: float(np.mean([each[name] for each in figures])) for name in names}
 
 
 # --- one engine step at a time -------------------------------------------------------------------
@@ -91,12 +92,8 @@ def mean_field_loads(load: ClosedLoop, decodes: int) -> Ints:
 
 def closed_loop(load: ClosedLoop, pool: Pool, seed: int) -> dict[str, float]:
     """One run of a closed loop; its warm-up is simulated and not counted."""
-    rng = stream(seed, "validate", "closed-loop")
     count = load.warm_up + load.requests
-    inputs, outputs = (
-        rng.integers(low, high, count, endpoint=True)
-        for low, high in (load.input_tokens, load.output_tokens)
-    )
+    inputs, outputs = lengths(load, count, seed)
     workload, outcome = serve_closed(pool, inputs, outputs, load.concurrency)
     arrival_ns, rows = workload.arrival_ns, slice(load.warm_up, count)
     done = latencies(arrival_ns[rows], outputs[rows], take(outcome, rows))
@@ -104,6 +101,19 @@ def closed_loop(load: ClosedLoop, pool: Pool, seed: int) -> dict[str, float]:
         return {}
     span_s = (outcome.finish_ns[rows].max() - arrival_ns[rows].min()) / NS_PER_S
     return figures(done) | {"throughput": float(outputs[rows].sum() / span_s)}
+
+
+def lengths(load: ClosedLoop, count: int, seed: int) -> tuple[Ints, Ints]:
+    """Of the first `count` prompts and answers: as recorded, else drawn from the ranges."""
+    if load.lengths:
+        rows = np.resize(np.array(load.lengths), (count, 2))
+        return rows[:, 0], rows[:, 1]
+    rng = stream(seed, "validate", "closed-loop")
+    inputs, outputs = (
+        rng.integers(low, high, count, endpoint=True)
+        for low, high in (load.input_tokens, load.output_tokens)
+    )
+    return inputs, outputs
 
 
 def open_loop(load: OpenLoop, pool: Pool, seed: int) -> dict[str, float]:

@@ -1,181 +1,284 @@
-"""Load tests of one replica -> a profile: how much slower or faster it is than physics says.
+"""Load tests of one replica -> a profile: what each part of its step really takes.
 
-Three numbers are learned, as far as the tests decide them: a factor for the whole step, one for the
-engine's overheads within it (small batches are mostly overhead, large ones hardly), and what the
-front end adds to a first token. Everything goes through the simulator.
+Six numbers are learned, as far as the tests decide them: a factor for the whole step, one each for
+the engine's overheads, for what every request costs, for reading its context and for computing its
+prompt, and what the front end adds to a first token. Everything goes through the simulator.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.cases import Case, ClosedLoop
-from calibration.least_squares import best_step, damped
+from calibration.cases import Case
+from calibration.least_squares import SCALE, best_step, damped
 from calibration.prediction import predict
-from scenarios.latency import Measured, Profile
+from calibration.profile_figures import Figure, figures_of, shape, unusable
+from scenarios.latency import LinearLatency, Measured, Profile, layout_of
+from simulator.latency import linear, physics, with_overheads
 
 Floats = NDArray[np.float64]
 
-PARTS = ("step_factor", "overhead_factor", "reply")
-SPREADS = np.array([0.20, 0.35, 0.35])
-"""What is believed beforehand, as logarithms: physics is right within this, and the engine's
-overheads and front end are as on the machines of the fit."""
-WEIGHTS = {
-    "tpot_mean": 4.0, "e2e_mean": 2.0, "ttft_mean": 0.3,
-    "tpot_p50": 4.0, "e2e_p50": 2.0, "ttft_p50": 0.3,
-}  # fmt: skip
+PARTS = ("step", "overhead", "request", "context", "prompt", "reply")
+SPREADS = np.array([0.10, 0.25, 0.25, 0.25, 0.25, 0.35])
+"""What is believed beforehand of each, as logarithms. Chosen so that three measured points of a
+closed loop predict the other points of it best: benchmarks/synthetic_users.py."""
+TAIL = 5.0
+"""Degrees of freedom of Student's t: a machine may be far from all others, and then is believed."""
+SHAPE = 0.06
+"""How far physics is off about one kind of request in a way that no factor mends: three tests of
+the same prompt and answer are no three witnesses."""
+WEIGHTS = {"tpot": 4.0, "e2e": 4.0, "ttft": 0.3}
 """A mean of many gaps is known better than the 6 % of a usual row; a first token holds queueing."""
-STEP = 0.03
-ITERATIONS = 5
-DOUBTFUL = 0.15
-"""A figure this far from what the profile itself predicts does not belong to the others."""
+DECIDED = 0.7
+"""Of a belief's standard error: what is left above it was not decided by the tests ..."""
+FAR = 2.0
+"""... unless they moved it this many of them."""
+SHIFT = 0.03
+ITERATIONS = 10
+HALVINGS = 5
+DIGITS = 6
+
+COSTS = {
+    "per_step_s": ("fixed_s", None),
+    "per_mixed_step_s": ("mixed_s", "prompt"),
+    "per_prefill_token_s": ("prefill_token_s", "prompt"),
+    "per_decode_token_s": ("decode_token_s", "request"),
+    "per_sequence_s": ("sequence_s", "request"),
+    "per_kv_token_s": ("kv_token_s", "context"),
+    "per_attention_pair_s": ("attention_pair_s", "prompt"),
+    "all_experts_s": ("experts_s", None),
+}
+"""Cost of an explicit step time -> coefficient of the simulator's, and the part it belongs to."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measured figure beside what physics and the profile say of it (ms)."""
+    """One measured figure beside what the built-in step time and the profile say of it (ms)."""
 
     case_id: str
     metric: str
     measured: float
-    physics: float
-    calibrated: float
+    before: float
+    after: float
 
     @property
     def error_before(self) -> float:
-        return self.physics / self.measured - 1.0
+        return self.before / self.measured - 1.0
 
     @property
     def error_after(self) -> float:
-        return self.calibrated / self.measured - 1.0
+        return self.after / self.measured - 1.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One learned factor. spread, spread_before: relative standard errors, after and before."""
+
+    name: str
+    factor: float
+    spread: float
+    spread_before: float
+
+    @property
+    def distance(self) -> float:
+        """From what was believed, in standard errors of that belief."""
+        return math.log(self.factor) / self.spread_before
+
+    @property
+    def decided(self) -> bool:
+        """Whether the tests made it, and not the belief."""
+        return self.spread < DECIDED * self.spread_before or abs(self.distance) > FAR
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A profile and what it rests on."""
+    """A profile and what it rests on.
+
+    unused: (case_id, why) of the cases that the simulator cannot repeat.
+    """
 
     profile: Profile
+    cases: tuple[Case, ...]
     points: tuple[Point, ...]
-    doubts: tuple[str, ...]
-    advice: tuple[str, ...]
+    parts: tuple[Part, ...]
+    unused: tuple[tuple[str, str], ...]
 
 
 def calibrate(
     cases: Sequence[Case], source: str, date: str, base: Profile | None = None
 ) -> Calibration:
-    """The profile of cases of one model, GPU and engine; raises ValueError when there is none.
+    """The profile of cases of one model and replica; raises ValueError when there is none.
 
-    base: whose explicit step is to be scaled, instead of physics.
+    base: whose explicit step is calibrated instead of physics.
     """
-    figures = [
-        (index, metric, float(value))
-        for index, case in enumerate(cases)
-        for metric, value in chosen(case.measured).items()
-    ]
-    if not figures:
-        raise ValueError("no run has a TPOT, ITL or E2E to calibrate with")
-    weights = np.array([WEIGHTS[metric] for _, metric, _ in figures])
-    fitting = Fitting(cases, figures, source, date, base)
-    x = np.zeros(len(PARTS))
-    errors = fitting.errors(x)
-    covariance = np.diag(SPREADS**2)
-    for _ in range(ITERATIONS):
-        jacobian = np.array(
-            [(fitting.errors(x + STEP * unit) - errors) / STEP for unit in np.eye(3)]
-        )
-        step, covariance = best_step(x, errors, jacobian.T, weights, SPREADS)
-        x = x + damped(step)
-        errors = fitting.errors(x)
-    profile = fitting.profile(x, np.sqrt(np.diag(covariance)))
-    before = fitting.errors(np.zeros(len(PARTS)))
-    points = tuple(
-        Point(cases[index].case_id, metric, value, value * math.exp(b), value * math.exp(a))
-        for (index, metric, value), b, a in zip(figures, before, errors, strict=True)
+    told = [predict(replace(case, latency=base), seeds=1) for case in cases]
+    reasons = [unusable(case, each) for case, each in zip(cases, told, strict=True)]
+    pairs = list(zip(cases, reasons, strict=True))
+    unused = tuple((case.case_id, reason) for case, reason in pairs if reason)
+    usable = tuple(case for case, reason in pairs if not reason)
+    if not usable:
+        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in unused) or "no runs")
+    problem = Problem(usable, figures_of(usable), base)
+    solution = solved(problem)
+    parts = parts_of(solution)
+    if strange := [part for part in parts if not 0.1 <= part.factor <= 10.0]:
+        what = ", ".join(f"{part.name} x {part.factor:.3g}" for part in strange)
+        raise ValueError(f"nothing like the scenario's replica was measured ({what})")
+    sure = {"step_factor": spread_of_a_new_shape(problem, solution)}
+    sure |= {part.name: part.spread for part in parts}
+    profile = problem.profile(solution.x).model_copy(
+        update={
+            "learned": {part.name: significant(part.factor) for part in parts},
+            "uncertainty": {name: round(value, 4) for name, value in sure.items()},
+            "source": source,
+            "date": date,
+        }
     )
-    return Calibration(profile, points, doubts(points), advice(cases, profile))
+    points = points_of(problem, solution)
+    return Calibration(profile, usable, points, parts, unused)
 
 
-def chosen(measured: Mapping[str, float]) -> dict[str, float]:
-    """Means where there are means, medians where there are only those; ITL stands in for TPOT."""
-    known = dict(measured)
-    for statistic in ("mean", "p50"):
-        if f"itl_{statistic}" in known:
-            known.setdefault(f"tpot_{statistic}", known[f"itl_{statistic}"])
-    picked = {}
-    for latency in ("tpot", "ttft", "e2e"):
-        name = next((n for n in (f"{latency}_mean", f"{latency}_p50") if known.get(n, 0) > 0), None)
-        if name is not None:
-            picked[name] = known[name]
-    # A first token alone says nothing of the step.
-    return picked if any(not name.startswith("ttft") for name in picked) else {}
+def parts_of(solution: "Solution") -> tuple[Part, ...]:
+    factors, spreads = np.exp(solution.x), np.sqrt(np.diag(solution.covariance))
+    rows = zip(PARTS, factors.tolist(), spreads.tolist(), SPREADS.tolist(), strict=True)
+    return tuple(Part(*row) for row in rows)
+
+
+def points_of(problem: "Problem", solution: "Solution") -> tuple[Point, ...]:
+    before = problem.errors(np.zeros(len(PARTS)))
+    return tuple(
+        Point(
+            problem.cases[figure.case].case_id,
+            figure.metric,
+            figure.measured,
+            figure.measured * math.exp(b),
+            figure.measured * math.exp(a),
+        )
+        for figure, b, a in zip(problem.figures, before, solution.errors, strict=True)
+    )
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """What stays the same while the three numbers are sought."""
+class Problem:
+    """What stays the same while the numbers are sought."""
 
     cases: Sequence[Case]
-    figures: Sequence[tuple[int, str, float]]
-    source: str
-    date: str
+    figures: Sequence[Figure]
     base: Profile | None
 
-    def profile(self, x: Floats, spread: Floats | None = None) -> Profile:
-        """x float[3]: logarithms of step factor, overhead factor, reply / catalogue's reply."""
-        replica = self.cases[0].replica
-        step, overhead, reply = np.exp(x).tolist()
-        sure = {} if spread is None else dict(zip(PARTS, np.round(spread, 4).tolist(), strict=True))
+    def profile(self, x: Floats) -> Profile:
+        """x float[6]: logarithms of PARTS, the last one of the reply over the engine's own."""
+        case = self.cases[0]
+        factors = dict(zip(PARTS, np.exp(x).tolist(), strict=True))
+        facts = case.replica.engine.facts
         return Profile.model_construct(
             measured_on=Measured(
-                model=self.cases[0].model.name,
-                gpu=replica.gpu.name,
-                engine=replica.engine.facts.name,
+                model=case.model.name, gpu=case.replica.gpu.name, engine=facts.name
             ),
-            step_factor=step,
-            overhead_factor=overhead,
-            reply_s=replica.engine.facts.reply_s * reply,
-            step=self.base.step if self.base else None,
-            uncertainty=sure,
-            source=self.source,
-            date=self.date,
+            layout=layout_of(case.replica),
+            reply_s=significant(facts.reply_s * factors["reply"]),
+            step=self.step(factors),
+            source="",
+            date="",
         )
 
+    def step(self, factors: Mapping[str, float]) -> LinearLatency:
+        """The step time with each part as often as its factor says."""
+        model, replica = self.cases[0].model, self.cases[0].replica
+        if self.base is not None and self.base.step is not None:
+            time = linear(self.base.step)
+        else:
+            time = physics(model, with_overheads(replica, factors["overhead"]))
+        costs: dict[str, Any] = {
+            cost: significant(getattr(time, name) * factors["step"] * factors.get(part or "", 1.0))
+            for cost, (name, part) in COSTS.items()
+        }
+        return LinearLatency.model_construct(**costs, expert_miss=time.expert_miss)
+
     def errors(self, x: Floats) -> Floats:
-        """log(predicted / measured) of every figure."""
+        """log(predicted / measured) of every figure; NaN where nothing completes."""
         latency = self.profile(x)
         told = [predict(replace(case, latency=latency), seeds=1) for case in self.cases]
         return np.array(
-            [math.log(told[index][metric] / value) for index, metric, value in self.figures]
+            [math.log(told[f.case].get(f.metric, math.nan) / f.measured) for f in self.figures]
         )
 
+    def jacobian(self, x: Floats, errors: Floats) -> Floats:
+        """Derivatives of the errors (rows) by each coordinate (columns)."""
+        columns = [(self.errors(x + SHIFT * unit) - errors) / SHIFT for unit in np.eye(len(PARTS))]
+        return np.nan_to_num(np.array(columns).T)
 
-def doubts(points: Sequence[Point]) -> tuple[str, ...]:
-    """Figures that do not belong to the others, in words."""
-    return tuple(
-        f"{p.case_id}: {p.metric} {p.measured:.4g} ms is {-p.error_after:+.0%} away from what the "
-        "profile predicts: warm-up, a timeout, speculative decoding or another configuration?"
-        for p in points
-        if abs(p.error_after) > DOUBTFUL and not p.metric.startswith("ttft")
-    )
+    @property
+    def of_step(self) -> NDArray[np.bool_]:
+        """Which figures are of steps, and not of a first token."""
+        return np.array([figure.latency != "ttft" for figure in self.figures])
+
+    def shapes(self) -> Floats:
+        """float[figures, shapes]: 1 where a figure of steps is of that kind of request."""
+        kinds = [shape(self.cases[figure.case]) for figure in self.figures]
+        same = np.array([[kind == each for each in sorted(set(kinds))] for kind in kinds])
+        return (same & self.of_step[:, None]).astype(float)
 
 
-def advice(cases: Sequence[Case], profile: Profile) -> tuple[str, ...]:
-    """What to measure next: where the tests leave the profile undecided."""
-    levels = sorted({c.load.concurrency for c in cases if isinstance(c.load, ClosedLoop)})
-    wanted = []
-    sure = profile.uncertainty
-    if not levels or levels[0] > 2:
-        wanted.append("one request at a time (concurrency 1): it shows the engine's overhead alone")
-    if sure.get("overhead_factor", 0) > 0.7 * SPREADS[1] and levels and levels[0] <= 2:
-        wanted.append("more requests at concurrency 1: the overhead is hardly known yet")
-    if len(levels) < 3:
-        wanted.append("three levels or more, such as 1, 8 and the most you would run at")
-    prompts = {round(np.mean(c.load.input_tokens)) for c in cases if isinstance(c.load, ClosedLoop)}
-    if len(prompts) == 1:
-        wanted.append("a second prompt length: all of these have the same")
-    if all(c.replica.engine.num_gpu_blocks is None for c in cases):
-        wanted.append("num_gpu_blocks of the engine's log: the KV pool is only computed")
-    return tuple(wanted)
+@dataclass(frozen=True)
+class Solution:
+    """The best point x float[6], its covariance, the errors of the figures and their jacobian."""
+
+    x: Floats
+    covariance: Floats
+    errors: Floats
+    jacobian: Floats
+
+
+def solved(problem: Problem) -> Solution:
+    """Damped, robust Gauss-Newton from what is believed beforehand.
+
+    Beside the parts each shape has a coordinate of its own that no profile keeps. The loss starts
+    as wide as the errors are: where all figures are off alike, none is an outlier.
+    """
+    count, shapes = len(PARTS), problem.shapes()
+    spreads = np.concatenate([SPREADS, np.full(shapes.shape[1], SHAPE)])
+    weights = np.array([WEIGHTS[figure.latency] for figure in problem.figures])
+    x = np.zeros(spreads.size)
+    errors = problem.errors(x[:count])
+
+    def cost(x: Floats, errors: Floats, wider: float) -> float:
+        """What the steps below lower: Cauchy's loss of the errors and Student's t of x."""
+        beside = (errors + shapes @ x[count:]) / (wider * SCALE)
+        loss = np.nansum(weights * wider**2 * np.log1p(beside**2))
+        return float(loss + np.sum((TAIL + 1) * np.log1p(x**2 / (TAIL * spreads**2))))
+
+    for _ in range(ITERATIONS):
+        jacobian = problem.jacobian(x[:count], errors)
+        wider = max(1.0, float(np.nanmedian(np.abs(errors[problem.of_step]))) / SCALE)
+        step, covariance = best_step(
+            x,
+            np.nan_to_num(errors + shapes @ x[count:]) / wider,
+            np.hstack([jacobian, shapes]) / wider,
+            weights * wider**2 * np.isfinite(errors),
+            np.sqrt((TAIL * spreads**2 + x**2) / (TAIL + 1)),
+        )
+        before, step = cost(x, errors, wider), damped(step)
+        for _ in range(HALVINGS):
+            tried = problem.errors((x + step)[:count])
+            if cost(x + step, tried, wider) <= before:
+                x, errors = x + step, tried
+                break
+            step = step / 2
+    return Solution(x[:count], covariance[:count, :count], errors, jacobian)
+
+
+def spread_of_a_new_shape(problem: Problem, solution: Solution) -> float:
+    """Relative standard error of the step time for requests of a kind that was not measured."""
+    rows = solution.jacobian[problem.of_step]
+    learned = np.einsum("ij,jk,ik->i", rows, solution.covariance, rows).mean()
+    return math.sqrt(float(learned) + SHAPE**2)
+
+
+def significant(value: float) -> float:
+    """Six digits: what a file says is what was simulated."""
+    return float(f"{value:.{DIGITS}g}")

@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": "Run replications of a scenario's own fleet.",
     "report": "Draw the report of a finished plan again.",
     "validate": "Compare the simulator with measured runs, case by case.",
+    "calibrate": "Learn the step time of your own engine from load tests.",
     "check": "Check a scenario file and show every fault.",
     "fit": "Fit the step time to measured data and print its errors.",
     "init": "Write an example scenario to start from.",

@@ -26,7 +26,7 @@ def command(folder: Path, out: Path | None, workers: int, output: str) -> None:
     from reports.fit_tables import as_data, lines
     from simulator.results import write_text
 
-    compile_first()
+    compile_first(closed_loops=True)
     with watching() as line:
         result = fit_folder(folder, workers, line.tell)
     if result is None:

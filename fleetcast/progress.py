@@ -34,13 +34,19 @@ class Line:
         self.tell(f"{phase} {trial.replicas} replicas: period {number} {verdict}", number, None)
 
 
-def compile_first() -> None:
-    """Before anything is simulated: compile the simulator if this version never was."""
-    from simulator.compiling import compile_kernel, is_compiled
+def compile_first(closed_loops: bool = False) -> None:
+    """Before anything is simulated: compile the simulator if this version never was, closed loops
+    only for those who compare with measurements."""
+    from simulator import compiling
 
-    if not is_compiled():
+    if not compiling.is_compiled():
         Console(stderr=True).print("compiling the simulator, once per version: half a minute ...")
-        compile_kernel()
+        compiling.compile_kernel()
+    if closed_loops and not compiling.are_closed_loops_compiled():
+        Console(stderr=True).print(
+            "compiling closed loops, once per version: a quarter of a minute ..."
+        )
+        compiling.compile_closed_loops()
 
 
 @contextmanager

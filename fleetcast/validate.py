@@ -115,7 +115,7 @@ def validated(
     from fleetcast.progress import compile_first, watching
     from simulator.results import finite, versions
 
-    compile_first()
+    compile_first(closed_loops=True)
     results: list[Any] = []
     with watching() as line:
         for case, result in zip(cases, validate(cases, seeds, workers), strict=True):

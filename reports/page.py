@@ -127,7 +127,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
     plan, manifest = results.plan, results.manifest
     scenario = manifest["scenario"]
     objectives = objectives_of(plan)
-    step_times = plan["step_time"]
+    step_times = plan.get("step_time", [])  # a folder of before it was told
     return environment.get_template("report.html").render(
         plan=plan,
         manifest=manifest,

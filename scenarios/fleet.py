@@ -35,9 +35,9 @@ class EngineSettings(Part):
     max_num_batched_tokens: Count = 2048
     gpu_memory_utilization: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.9
     chunked_prefill: StrictBool = True
-    mixed_steps: StrictBool = True
-    """Prefills and decodes share a step, as in vLLM V1. If not, prefills come first and decodes
-    pause: SGLang without --enable-mixed-chunk."""
+    mixed_steps: StrictBool | None = None
+    """Prefills and decodes share a step, as in vLLM V1; if not, prefills come first and decodes
+    pause, as in SGLang without --enable-mixed-chunk. What the engine does when not given."""
     async_scheduling: StrictBool = True
     """A step is composed while the one before it computes, so requests that arrive meanwhile wait
     one step longer. vLLM's default since 0.14."""

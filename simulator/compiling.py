@@ -6,17 +6,20 @@ import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_name
 
+from simulator.closed_loop import serve_closed
 from simulator.data_plane import Limits, Pool, Setup
 from simulator.kernel import CACHE_FOLDER, entries
-from simulator.kernel.step_time import StepTime
+from simulator.kernel.step_time import STEP_TIME, StepTime, many_s
 from simulator.plane import Plane
 from simulator.run import TIMED_OUT
 from simulator.traffic import NS_PER_S, Workload
 
 READY = CACHE_FOLDER / f"ready-{get_host_cpu_name()}"
 """Compiled code is for one kind of CPU; a home may be shared by several."""
+CLOSED_LOOPS_READY = READY.with_name(f"{READY.name}-closed-loops")
 VERSIONS_KEPT = 8
 """Several checkouts may be in use."""
+LIMITS = Limits(2, 64, True, 100, 16, 1000)
 
 
 def is_compiled() -> bool:
@@ -24,15 +27,28 @@ def is_compiled() -> bool:
     return READY.exists() or numba.config.DISABLE_JIT
 
 
+def are_closed_loops_compiled() -> bool:
+    """The same of what only measured cases need."""
+    return CLOSED_LOOPS_READY.exists() or numba.config.DISABLE_JIT
+
+
+def compile_closed_loops() -> None:
+    """Compile what measured cases are compared with: closed loops and single steps."""
+    time = StepTime(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    serve_closed(Pool(1, LIMITS, time), [1, 1], [1, 1], 1)
+    times = np.array([time], STEP_TIME).view(np.recarray)
+    many_s(times, np.ones((1, 5), dtype=np.int64), np.zeros(1))
+    CLOSED_LOOPS_READY.touch()
+
+
 def compile_kernel() -> None:
-    """Compile every door of the kernel and keep the code on disk; takes about half a minute."""
-    limits = Limits(2, 64, True, 100, 16, 1000)
+    """Compile every other door of the kernel and keep the code on disk; takes half a minute."""
     ones = np.ones(2, dtype=np.int64)
     demand = Workload(ones, ones.astype(np.int32), ones.astype(np.int32), ones.astype(np.int16))
     counted = np.ones(2, dtype=np.bool_)
     times = StepTime(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     setup = Setup(
-        demand, counted, 0, 2 * NS_PER_S, demand.group, [Pool(1, limits, times)],
+        demand, counted, 0, 2 * NS_PER_S, demand.group, [Pool(1, LIMITS, times)],
         "least-outstanding", lambda request, replicas: 0, None, None, 0, NS_PER_S, 1, (), NS_PER_S,
     )  # fmt: skip
     plane = Plane(setup)

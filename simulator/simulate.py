@@ -121,7 +121,7 @@ def replica_limits(model: Model, replica: Replica) -> Limits:
         async_scheduling=engine.async_scheduling,
         prefix_caching=engine.prefix_caching,
         priority_policy=engine.scheduling_policy == "priority",
-        mixed_steps=engine.mixed_steps,
+        mixed_steps=engine.facts.mixed_steps if engine.mixed_steps is None else engine.mixed_steps,
     )
 
 

@@ -47,8 +47,6 @@ def silicon(dataset: Dataset) -> CaseOf:
             layout.data_parallel,
             sampling="greedy",
             async_scheduling=composes_ahead(engine, row),
-            # SGLang's default, without --enable-mixed-chunk.
-            mixed_steps=engine != "sglang",
             **limits,
             **longer_context(model, inputs[1] + outputs[1]),
         )

@@ -5,6 +5,7 @@
 ...     print(run.name, run.measured, suspicions(run))
 """
 
+from calibration.loadtests.as_cases import LeftOut, cases_of
 from calibration.loadtests.reading import read_load_test
 from calibration.loadtests.runs import (
     METRICS,
@@ -14,15 +15,18 @@ from calibration.loadtests.runs import (
     Run,
     UnreadableLoadTest,
 )
-from calibration.loadtests.suspicion import suspicions
+from calibration.loadtests.suspicion import grave, suspicions
 
 __all__ = [
     "METRICS",
     "STATISTICS",
+    "LeftOut",
     "LoadTest",
     "RequestColumns",
     "Run",
     "UnreadableLoadTest",
+    "cases_of",
+    "grave",
     "read_load_test",
     "suspicions",
 ]

@@ -90,9 +90,7 @@ def duration_s(document: Any) -> float | None:
         return length * unit_ms / 1000.0
     start, end = at(document, "start_time"), at(document, "end_time")
     try:
-        return positive(
-            (pd.Timestamp(end) - pd.Timestamp(start)).total_seconds()
-        )
+        return positive((pd.Timestamp(end) - pd.Timestamp(start)).total_seconds())
     except (TypeError, ValueError):
         return None
 

@@ -52,6 +52,8 @@ class Run:
     output_tokens_mean: float
     measured: Mapping[str, float]
     per_request: RequestColumns | None = None
+    caveat: str = ""
+    """What of the test itself no replay here can repeat, in the words of its file."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from calibration.loadtests.runs import Run
 
 FAILED_SHARE_MAX = 0.01
+FAILED_SHARE_GRAVE = 0.05
 REQUESTS_MIN = 50
 REQUESTS_PER_CLIENT_MIN = 3.0
 """Below, the burst at the start and the emptying at the end weigh as much as what is between."""
@@ -28,6 +29,18 @@ def suspicions(run: Run) -> list[str]:
         not_in_flight(run),
         many_tokens_per_chunk(run),
         fell_behind(run),
+    )
+    return [doubt for doubt in doubts if doubt]
+
+
+def grave(run: Run) -> list[str]:
+    """Those of the suspicions after which a run says little of the engine's steps."""
+    failed = run.failed or 0
+    doubts = (
+        failures(run) if failed > FAILED_SHARE_GRAVE * (failed + (run.requests or 0)) else "",
+        many_tokens_per_chunk(run),
+        fell_behind(run),
+        run.caveat and f"The file says: {run.caveat}.",
     )
     return [doubt for doubt in doubts if doubt]
 

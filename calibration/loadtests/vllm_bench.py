@@ -30,6 +30,8 @@ from calibration.loadtests.runs import (
 )
 
 TOOL = "vllm-bench"
+CAVEATS = ("the rate grew", "speculative decoding")
+"""Oddities after which the figures are not those of one load level, or not of one token a step."""
 
 
 def recognises(document: Any) -> bool:
@@ -57,6 +59,7 @@ def read_run(result: Any) -> tuple[Run, list[str]]:
         output_tokens_mean=per_request(result, "total_output_tokens"),
         measured=measured,
         per_request=columns,
+        caveat=next((odd for odd in oddities(result) if odd.startswith(CAVEATS)), ""),
     )
     return run, [*notes, *added, *oddities(result)]
 

@@ -161,12 +161,15 @@ class Engine(Part):
     pcie_latency_s: Seconds
     """Of each collective."""
     reply_s: Seconds
-    """What HTTP, tokenising and detokenising add to the time of a request's first token."""
+    """What HTTP, tokenising and detokenising add to the time of a request's first token, and so to
+    its end."""
     reply_sequence_s: Seconds
     """More of that for each request running in the step."""
     kept_memory_bytes: Bytes
     """Activation peak and everything outside the weights and the KV pool, per GPU."""
     block_tokens: Positive = 16
+    mixed_steps: StrictBool = True
+    """Whether prefills and decodes share a step unless told otherwise."""
     cold_start_s: Seconds
     """From a healthy node to a replica that serves, when the scenario does not say."""
     source: str

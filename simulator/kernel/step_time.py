@@ -29,7 +29,7 @@ class StepTime(NamedTuple):
     experts_s: float = 0.0
     """Reading every expert of every MoE layer once."""
     expert_miss: float = 0.0
-    """Chance that one token passes an expert by: 1 - experts per token / experts."""
+    """Chance that one token passes an expert by."""
 
 
 STEP_TIME = np.dtype([(name, np.float64) for name in StepTime._fields])

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from calibration import aic
-from calibration.aic import AicMissing, AicUnknown, step_time_from_aic
+from calibration import aic_database
+from calibration.aic import step_time_from_aic
+from calibration.aic_database import AicMissing, AicUnknown
 from simulator.kernel.step_time import StepTime
 
 TRUE = StepTime(
@@ -90,7 +91,7 @@ def package(monkeypatch, tmp_path):
         for name, content in modules.items():
             module = SimpleNamespace(**content)
             monkeypatch.setitem(sys.modules, f"aiconfigurator_core.sdk{name}", module)
-        monkeypatch.setattr(aic.metadata, "version", lambda name: "9.9")
+        monkeypatch.setattr(aic_database.metadata, "version", lambda name: "9.9")
         monkeypatch.setenv("HOME", str(tmp_path))
         return engine
 
@@ -200,9 +201,9 @@ def test_another_precision_than_the_checkpoint_has(package):
 
 def test_without_the_package_the_line_to_type(monkeypatch):
     def absent(name):
-        raise aic.metadata.PackageNotFoundError(name)
+        raise aic_database.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(aic.metadata, "version", absent)
+    monkeypatch.setattr(aic_database.metadata, "version", absent)
     with pytest.raises(AicMissing, match=r"pip install 'fleetcast\[aic\]'"):
         dense()
 

@@ -1,10 +1,12 @@
 """The catalogue is complete, sourced, and open to a user's own entries."""
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAMLError
 
-from scenarios.catalogue import load_catalogue
+from scenarios.catalogue import CatalogueFile, coefficients, load_catalogue
+from scenarios.catalogue.facts import Engine, Gpu
 from scenarios.catalogue.hugging_face import model_from_config
 from scenarios.memory import parameters
 
@@ -154,6 +156,16 @@ gpus:
     source: our datasheet
     date: 2026-11
 """
+MY_ENGINE = """
+engines:
+  my-engine:
+    kept_memory: 2GB
+    cold_start: 1min
+    source: our logs
+    date: 2026-11
+"""
+SHARES = ("achieved_bandwidth", "achieved_flops", "decode_flops_price")
+FIT = coefficients()["fit"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -230,6 +242,124 @@ def test_an_edited_extra_file_is_read_again(tmp_path):
     load_catalogue((mine,))
     mine.write_text(MY_GPU.replace("100GiB", "200GiB"))
     assert load_catalogue((mine,)).gpus["my-gpu"].memory_bytes == 200 * 2**30
+
+
+# --- what was fitted ------------------------------------------------------------------------------
+
+
+def shares(gpu):
+    return {field: getattr(gpu, field) for field in SHARES}
+
+
+@pytest.mark.parametrize("gpu", CATALOGUE.gpus.values(), ids=CATALOGUE.gpus)
+def test_every_gpu_has_the_shares_of_its_silicon(gpu):
+    assert shares(gpu) == coefficients()["silicon"][gpu.silicon]
+
+
+@pytest.mark.parametrize("engine", CATALOGUE.engines.values(), ids=CATALOGUE.engines)
+def test_every_engine_was_measured_and_shares_the_rest_with_all(engine):
+    shelf = coefficients()["engines"]
+    assert engine.name in shelf
+    fitted = {**shelf["unknown"], **shelf[engine.name]}
+    rest = {"kept_memory": "2GB", "cold_start": "1min", "source": "a test", "date": "2026-11"}
+    read = Engine.model_validate({"name": engine.name, **fitted, **rest}).as_yaml_data()
+    ours = engine.as_yaml_data()
+    assert {key: ours[key] for key in fitted} == {key: read[key] for key in fitted}
+
+
+@pytest.mark.parametrize("name", coefficients()["silicon"])
+def test_shares_of_a_chip_are_within_their_bounds(name):
+    """Whichever chip, whether a card of it is in the catalogue or not."""
+    facts = {
+        "silicon": name, "memory": "1GB", "bandwidth": "1GB/s", "bf16": "1TFLOP/s",
+        "link": "pcie", "link_bandwidth": "1GB/s", "source": "a test", "date": "2026-11",
+    }  # fmt: skip
+    gpu = CatalogueFile.model_validate({"gpus": {"mine": facts}}).gpus["mine"]
+    assert isinstance(gpu, Gpu)
+    assert 0.5 < gpu.achieved_bandwidth <= 1.1
+    assert 0.2 < gpu.achieved_flops <= 1.0
+
+
+def test_a_gpu_nobody_measured_has_the_shares_of_the_unknown(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_GPU)
+    gpu = load_catalogue((mine,)).gpus["my-gpu"]
+    assert gpu.silicon == "unknown"
+    assert shares(gpu) == coefficients()["silicon"]["unknown"]
+
+
+def test_a_gpu_of_a_measured_chip_has_its_shares_but_for_its_own(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_GPU + "    silicon: a100\n    achieved_flops: 0.25\n")
+    gpu = load_catalogue((mine,)).gpus["my-gpu"]
+    assert shares(gpu) == coefficients()["silicon"]["a100"] | {"achieved_flops": 0.25}
+
+
+def test_an_engine_nobody_measured_has_the_overheads_of_the_unknown_but_for_its_own(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_ENGINE + "    step_overhead: 5ms\n")
+    engine = load_catalogue((mine,)).engines["my-engine"]
+    unknown = CatalogueFile.model_validate(
+        {"engines": {"unknown": {"kept_memory": "2GB", "cold_start": "1min", "source": "our logs",
+                                 "date": "2026-11"}}}
+    ).engines["unknown"]  # fmt: skip
+    expected = unknown.model_copy(update={"name": "my-engine", "step_overhead_s": 0.005})
+    assert engine == expected
+    assert engine.layer_overhead_s == pytest.approx(unknown.layer_overhead_s)
+
+
+def test_an_engine_of_a_known_name_keeps_what_was_fitted(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MY_ENGINE.replace("my-engine", "sglang"))
+    engine = load_catalogue((mine,)).engines["sglang"]
+    assert engine.layer_overhead_s == CATALOGUE.engines["sglang"].layer_overhead_s
+    assert engine.kept_memory_bytes == 2e9
+
+
+def test_the_fit_says_how_sure_it_is_of_what_it_gives():
+    """One row of correlations for each coefficient; all of them together a covariance."""
+    sure = FIT["uncertainty"]
+    assert all(0 < error < 1 for error in sure.values())
+    assert set(FIT["undecided"]) <= set(sure)
+    rows = FIT["correlation"]
+    assert [len(row) for row in rows] == list(range(1, len(sure) + 1))
+    matrix = np.zeros((len(sure), len(sure)))
+    for i, row in enumerate(rows):
+        matrix[i, : i + 1] = matrix[: i + 1, i] = np.array(row) / 100
+    assert (np.diag(matrix) == 1).all()
+    assert (np.abs(matrix) <= 1).all()
+    # Rounded to hundredths, evenly: eigenvalues move by about the square root of the size.
+    assert np.linalg.eigvalsh(matrix).min() > -0.005 * len(sure) ** 0.5
+
+
+def test_every_fitted_coefficient_is_one_of_the_file():
+    """And a tied one stands for one of them."""
+    engines = coefficients()["engines"]
+    shelves = coefficients()["silicon"] | engines
+
+    def value_of(key):
+        owner, field = key.rsplit(".", 1)
+        return shelves.get(owner, {}).get(field.removesuffix("_s"))
+
+    assert all(value_of(key) is not None for key in FIT["uncertainty"])
+    fields = {key.rsplit(".", 1)[1].removesuffix("_s") for key in FIT["uncertainty"]}
+    assert fields == {*SHARES, *engines["unknown"]}
+    assert FIT["tied"]
+    for tied, owner in FIT["tied"].items():
+        assert tied not in FIT["uncertainty"]
+        assert owner in FIT["uncertainty"]
+        assert value_of(tied) == value_of(owner)
+
+
+def test_bands_are_of_what_may_be_new_about_a_replica():
+    """Medians and 90th percentiles, %, of six classes."""
+    assert set(FIT["bands"]) == {
+        f"{what}_{kind}" for what in ("known", "unknown_gpu", "unknown_engine")
+        for kind in ("dense", "moe")
+    }  # fmt: skip
+    for errors in FIT["bands"].values():
+        for latency in ("tpot", "ttft", "e2e"):
+            assert 0 < errors[f"{latency}_median"] < errors[f"{latency}_p90"]
 
 
 @pytest.mark.parametrize(

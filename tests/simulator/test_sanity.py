@@ -9,7 +9,7 @@ import pytest
 from scenarios.model import Scenario
 from simulator.histogram import quantile_s
 from simulator.run import Run
-from simulator.simulate import serve, simulate
+from simulator.simulate import replica_limits, serve, simulate
 from tests.oracles.small import DEFAULT_ENGINE, small_scenario, small_traffic, workload
 
 SEED = 20
@@ -73,6 +73,53 @@ def test_twice_the_memory_bandwidth_gives_faster_tokens(model, gpu, tensor_paral
         # Decoding mostly reads weights, but for MoE on the fastest memory: there overheads weigh.
         assert fast_run.tpot_s.mean() < 0.95 * slow_run.tpot_s.mean()
         assert itl_p50_s(fast_run) < 0.95 * itl_p50_s(slow_run)
+
+
+def physical(replica: dict | None = None, engine: dict | None = None, **parts) -> Scenario:
+    """A scenario whose step times come from physics."""
+    whole = {"gpu": "h100-sxm-80gb", "engine": {"name": "vllm"} | DEFAULT_ENGINE | (engine or {})}
+    return small_scenario(latency=None, replica=whole | (replica or {}), **parts)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replica": {"precision": "fp8"}},
+        {"replica": {"tensor_parallel": 2}},
+        {"engine": {"sampling": "greedy"}},
+    ],
+    ids=lambda change: str(*change.values()),
+)
+def test_what_shortens_every_step_gives_faster_tokens(change):
+    for before, after in zip(runs(physical(), 3), runs(physical(**change), 3), strict=True):
+        assert after.completed.all() and before.completed.all()
+        assert after.tpot_s.mean() < before.tpot_s.mean()
+        assert itl_p50_s(after) <= itl_p50_s(before)
+        # A first token waits for whoever is there: chance moves it by about a percent.
+        assert mean_ttft_s(after) < 1.02 * mean_ttft_s(before)
+
+
+def test_pipeline_stages_do_not_make_tokens_faster_but_hold_more_of_them():
+    """All weights are still read one stage after the other."""
+    one, four = physical(), physical({"pipeline_parallel": 4})
+    for before, after in zip(runs(one, 3), runs(four, 3), strict=True):
+        assert after.tpot_s.mean() == pytest.approx(before.tpot_s.mean(), rel=0.1)
+    limits = [replica_limits(each.model, each.replica) for each in (one, four)]
+    assert limits[1].blocks > 4 * limits[0].blocks
+    assert limits[1].max_num_batched_tokens == 4 * limits[0].max_num_batched_tokens
+
+
+def test_data_parallel_ranks_seat_more_and_wait_less():
+    """Sixteen seats are too few for what arrives; four ranks have sixty-four."""
+    parts = {"traffic": [small_traffic("40/s")], "model": "Qwen/Qwen3-30B-A3B"}
+    one, four = (
+        physical({"data_parallel": d}, {"max_num_seqs": 16}, **parts, fleet={"replicas": 1})
+        for d in (1, 4)
+    )
+    limits = [replica_limits(each.model, each.replica) for each in (one, four)]
+    assert [each.max_num_seqs for each in limits] == [16, 64]
+    assert limits[1].blocks > 4 * limits[0].blocks
+    assert (mean_ttfts_s(four) < mean_ttfts_s(one)).all()
 
 
 @pytest.mark.parametrize("rate, matters", [("3/s", False), ("9/s", True)])
@@ -163,6 +210,29 @@ def test_the_better_class_waits_less_under_the_priority_policy():
     assert (by_class[:, 1] < in_order[:, 1]).all()
     assert (by_class[:, 0] > in_order[:, 0]).all()
     assert in_order[:, 0].mean() == pytest.approx(in_order[:, 1].mean(), rel=0.2)
+
+
+def test_the_front_end_delays_first_tokens_and_no_step():
+    """In an open loop the engine never learns of it."""
+    inside, outside = physical(engine={"http": False}), physical()
+    added_s = outside.replica.engine.facts.reply_s
+    for before, after in zip(runs(inside, 3), runs(outside, 3), strict=True):
+        assert (after.ttft_s >= before.ttft_s + added_s - 1e-9).all()
+        assert after.ttft_s.mean() < before.ttft_s.mean() + 3 * added_s
+        assert (after.steps, after.prefill_tokens) == (before.steps, before.prefill_tokens)
+
+
+def test_a_profile_that_says_slower_is_slower():
+    measured_on = {"model": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "h100-sxm-80gb",
+                   "engine": "vllm"}  # fmt: skip
+    profile = {"measured_on": measured_on, "source": "a test", "date": "2026-11"}
+    plain, same, slower = (
+        small_scenario(DEFAULT_ENGINE, latency)
+        for latency in (None, profile, profile | {"step_factor": 1.5})
+    )
+    for before, equal, after in zip(runs(plain, 3), runs(same, 3), runs(slower, 3), strict=True):
+        assert equal.finish_s.tolist() == before.finish_s.tolist()
+        assert 1.4 * before.tpot_s.mean() < after.tpot_s.mean() < 1.9 * before.tpot_s.mean()
 
 
 # --- routers ------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Every figure about accuracy, from one command: `python -m benchmarks.accuracy DIR`."""

@@ -38,6 +38,8 @@ STEP = 0.1
 CHUNK = 8
 """Cases a worker takes at once."""
 ITERATIONS = 8
+UNMOVED = 1e-9
+"""Derivative below which a coordinate does nothing for a row."""
 HALVINGS = 3
 """Of a step that makes the loss larger."""
 
@@ -127,8 +129,9 @@ class Problem:
         return list(self.workers.map(predict_with, jobs, chunksize=CHUNK))
 
     def loss(self, x: Floats, errors: Floats) -> float:
-        """What `best_step` makes small: Cauchy's loss of the errors at x, and the priors'."""
-        return loss(x, np.nan_to_num(errors), self.weights * np.isfinite(errors), self.spreads)
+        """What `best_step` makes small: Cauchy's loss of the errors at x, and the priors'. Where
+        nothing completes the error is tenfold."""
+        return loss(x, np.nan_to_num(errors, nan=math.log(10.0)), self.weights, self.spreads)
 
     def errors(self, x: Floats) -> Floats:
         """log(predicted / measured) of every target; NaN where nothing completes."""
@@ -259,7 +262,8 @@ def fit(problem: Problem, iterations: int = ITERATIONS) -> Fit:
                 break
             step /= 2
         else:
-            told = problem.told(x + step)
+            told = problem.told(x)
+            break
         x = x + step
     errors, jacobian = problem.errors_of(told), problem.jacobian(x, told)
     return Fit(problem, x, errors, jacobian, solved(problem, x, errors, jacobian)[1])
@@ -278,7 +282,9 @@ def without(fitted: Fit, left_out: NDArray[np.bool_]) -> Floats:
     for last in (False, False, True):
         weights = problem.weights * ~left_out * np.isfinite(errors)
         step, _ = best_step(x, np.nan_to_num(errors), fitted.jacobian, weights, problem.spreads)
-        x = x + damped(step)
+        # What nothing is left to decide returns to its prior, however far that is.
+        free = (np.abs(fitted.jacobian[weights > 0]) < UNMOVED).all(axis=0)
+        x = np.where(free, 0.0, x + damped(step))
         if not last:
             errors = problem.errors(x)
     return x

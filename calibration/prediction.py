@@ -100,7 +100,8 @@ def closed_loop(load: ClosedLoop, pool: Pool, seed: int) -> dict[str, float]:
     if not done.e2e.size:
         return {}
     span_s = (outcome.finish_ns[rows].max() - arrival_ns[rows].min()) / NS_PER_S
-    return figures(done) | {"throughput": float(outputs[rows].sum() / span_s)}
+    served = outputs[rows][outcome.outcome[rows] == COMPLETED].sum()
+    return figures(done) | {"throughput": float(served / span_s)}
 
 
 def lengths(load: ClosedLoop, count: int, seed: int) -> tuple[Ints, Ints]:

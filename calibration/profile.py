@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 PARTS = ("step", "overhead", "request", "context", "prompt", "reply")
 SPREADS = np.array([0.10, 0.25, 0.25, 0.25, 0.25, 0.35])
 """What is believed beforehand of each, as logarithms. Chosen so that three measured points of a
-closed loop predict the other points of it best: benchmarks/synthetic_users.py."""
+closed loop predict the other points of it best: benchmarks/accuracy/user.py."""
 TAIL = 5.0
 """Degrees of freedom of Student's t: a machine may be far from all others, and then is believed."""
 SHAPE = 0.06

@@ -1,5 +1,6 @@
 """`fleetcast calibrate RESULT...`: load tests of your own engine -> a profile for scenarios."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
@@ -95,6 +96,8 @@ def command(
         lines.append(
             f"The scenario needs it too: `num_gpu_blocks: {num_gpu_blocks}` in its engine."
         )
+    named = os.path.relpath(out, file.parent)  # a scenario looks for it beside itself
+    lines.append(f"{out}: use it with `latency: {{profile: {named}}}`")
     show({"profile": profile.as_yaml_data(), **data, "written": str(out)}, lines, output)
 
 
@@ -146,7 +149,7 @@ def learned(
     from calibration.profile import calibrate
     from fleetcast.progress import compile_first
 
-    compile_first()
+    compile_first(closed_loops=True)
     cases, left_out = cases_of(tests, scenario.model, scenario.replica, keep_suspicious)
     if not cases:
         reasons = "".join(f"\n  {each}" for each in left_out)
@@ -265,4 +268,3 @@ def show(data: dict[str, Any], lines: list[str], output: str) -> None:
         click.echo(json.dumps(data, indent=1))
     else:
         click.echo("\n".join(lines))
-        click.echo(f"{data['written']}: use it with `latency: {{profile: {data['written']}}}`")

@@ -26,6 +26,8 @@ def command(folder: Path, out: Path | None, workers: int, output: str) -> None:
     from reports.fit_tables import as_data, lines
     from simulator.results import write_text
 
+    if out is not None:
+        options.results_folder(out.parent)
     compile_first(closed_loops=True)
     with watching() as line:
         result = fit_folder(folder, workers, line.tell)

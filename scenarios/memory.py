@@ -115,8 +115,20 @@ def weight_bytes(model: Model, precision: Precision) -> float:
     [16.1, 9.1, 6.0]
     """
     embeddings = embedding_parameters(model)
-    layers = parameters(model) - embeddings
-    return layers * BYTES_PER_WEIGHT[precision] + embeddings * BYTES_PER_EMBEDDING_WEIGHT
+    attention = model.layers * attention_parameters_per_layer(model)
+    others = parameters(model) - embeddings - attention
+    return (
+        others * BYTES_PER_WEIGHT[precision]
+        + attention * bytes_per_attention_weight(model, precision)
+        + embeddings * BYTES_PER_EMBEDDING_WEIGHT
+    )
+
+
+def bytes_per_attention_weight(model: Model, precision: Precision) -> float:
+    """NVFP4 checkpoints leave latent attention (MLA) in bf16."""
+    if precision == "nvfp4" and model.latent_attention is not None:
+        return BYTES_PER_WEIGHT["bf16"]
+    return BYTES_PER_WEIGHT[precision]
 
 
 def kv_bytes_per_token(model: Model, kv_bytes_per_value: float = 2.0) -> float:

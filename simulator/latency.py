@@ -12,6 +12,7 @@ from scenarios.latency import Latency, LinearLatency, Profile
 from scenarios.memory import (
     BYTES_PER_WEIGHT,
     attention_parameters_per_layer,
+    bytes_per_attention_weight,
     dense_mlp_parameters,
     expert_parameters,
     head_parameters,
@@ -66,7 +67,13 @@ def calibrated(model: Model, replica: Replica, profile: Profile) -> StepTime:
 
 def with_overheads(replica: Replica, factor: float) -> Replica:
     """The replica on an engine whose overheads per step and layer are `factor` times as long."""
-    fields = ("step_overhead_s", "layer_overhead_s", "moe_layer_overhead_s")
+    fields = (
+        "step_overhead_s",
+        "layer_overhead_s",
+        "moe_layer_overhead_s",
+        "quantised_moe_layer_overhead_s",
+        "fp8_layer_overhead_s",
+    )
     facts = replica.engine.facts
     slower = facts.model_copy(update={name: getattr(facts, name) * factor for name in fields})
     engine = replica.engine.model_copy(update={"facts": slower})
@@ -100,8 +107,11 @@ def weights(model: Model, replica: Replica) -> Weights:
     """All GPUs of a rank together; bytes as if read at the achieved bandwidth. NVFP4 checkpoints
     with latent attention leave it in bf16."""
     per_weight = BYTES_PER_WEIGHT[replica.precision]
+    attention_weight = bytes_per_attention_weight(model, replica.precision)
     if replica.precision == "nvfp4":
-        per_weight /= replica.engine.facts.nvfp4_efficiency
+        efficiency = replica.engine.facts.nvfp4_efficiency
+        attention_weight /= efficiency if attention_weight == per_weight else 1.0
+        per_weight /= efficiency
     experts = model.experts
     moe_layers = experts.layers if experts else 0
     attention = float(model.layers * attention_parameters_per_layer(model))
@@ -109,11 +119,10 @@ def weights(model: Model, replica: Replica) -> Weights:
         (model.layers - moe_layers) * dense_mlp_parameters(model)
         + moe_layers * shared_parameters(model)
     )
-    half_quantised = replica.precision == "nvfp4" and model.latent_attention is not None
     routed = float(moe_layers * expert_parameters(model))
     return Weights(
         always=attention + mlps,
-        always_bytes=attention * (2.0 if half_quantised else per_weight) + mlps * per_weight,
+        always_bytes=attention * attention_weight + mlps * per_weight,
         routed=routed * experts.per_token if experts else 0.0,
         routed_bytes=routed * experts.experts * per_weight if experts else 0.0,
     )

@@ -80,11 +80,11 @@ def of_profile(profile: Profile, physical: list[Coefficient]) -> Provenance:
     sure = profile.uncertainty
     step = sure.get("step_factor")
     error = {} if step is None else {"tpot_median": HALF_PCT * step, "tpot_p90": MOST_PCT * step}
-    costs = list(stated(profile.step, "given", {})) if profile.step else []
+    costs = list(stated(profile.step, "calibrated", {}, "profile")) if profile.step else []
     factors = [
         factor
-        for factor in stated(profile, "calibrated", sure)
-        if factor.name != "overhead_factor" or profile.step is None
+        for factor in stated(profile, "calibrated", sure, "profile")
+        if profile.step is None or not factor.name.endswith("_factor") or factor.value != 1.0
     ]
     return Provenance(
         "calibrated", f"calibrated: {profile.source}", error, [*factors, *costs, *physical]
@@ -101,16 +101,17 @@ def of_physics(model: Model, replica: Replica, physical: list[Coefficient]) -> P
     rests_on = f"physics fitted to measurements, {what} model"
     rests_on += f", {' and '.join(news.values())} never measured" if news else ""
     known: dict[str, dict[str, float]] = fit().get("bands", {})
-    bands = [known.get(f"{new}_{kind}", {}) for new in news or ("known",)]
-    # Two things that are new are at least as bad as the worse one.
-    error = {m: max(band[m] for band in bands) for m in bands[0] if all(m in b for b in bands)}
+    bands = [known.get(f"{new}_{kind}", {}) for new in ("known", *news)]
+    # What is new can only make it worse, though few measurements may say otherwise.
+    error = {m: max(band[m] for band in bands if m in band) for m in bands[-1]}
     origin: Origin = "assumed" if news else "measured"
     return Provenance(origin, rests_on, error, physical, list(news.values()))
 
 
-def stated(part: Part, origin: Origin, sure: dict[str, float]) -> Iterator[Coefficient]:
+def stated(
+    part: Part, origin: Origin, sure: dict[str, float], of: str = "scenario"
+) -> Iterator[Coefficient]:
     """The numbers that a file states, those aside that say nothing."""
-    of = "profile" if isinstance(part, Profile) else "scenario"
     for name in type(part).model_fields:
         value = getattr(part, name)
         if isinstance(value, float) and value:

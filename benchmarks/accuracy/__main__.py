@@ -53,7 +53,8 @@ def measure(folder: Path, workers: int) -> dict[str, Any]:
     if fitted is None:
         raise click.ClickException(f"{folder} has no measured case that can be simulated")
     say("leaving out one effect after the other")
-    effects = ablations([case for case in cases if plain_open_loop(case)])
+    open_loops = [case for case in cases if plain_open_loop(case)]
+    effects = ablations(open_loops) if open_loops else []
     say("calibrating as users would")
     users = synthetic_users(fitted.fitted, workers)
     return {

@@ -141,14 +141,14 @@ def effects(rows: Sequence[Data]) -> str:
 def users(rows: Sequence[Data]) -> str:
     note = (
         "All rows of a model on a GPU leave the fit; `fleetcast calibrate` sees three points of one"
-        " deployment (fewest, middle and most clients); the error is of its other points."
+        " deployment (one client, and most before requests queue, with the shortest prompts; some"
+        " with the longest); the error is the median of its other points."
     )
     cells = [
-        (row["deployment"], row["others"], f"{row['before_pct']:.1f}", f"{row['after_pct']:.1f}",
-         f"{row['step_factor']:.2f}")
+        (row["deployment"], row["others"], f"{row['before_pct']:.1f}", f"{row['after_pct']:.1f}")
         for row in sorted(rows, key=lambda row: -row["before_pct"])
-    ]  # fmt: skip
-    head = ("deployment", "points", "TPOT error before", "after", "step factor")
+    ]
+    head = ("deployment", "points", "TPOT error before", "after")
     return f"{note}\n\n{table(head, cells)}"
 
 

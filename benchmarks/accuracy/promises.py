@@ -42,7 +42,7 @@ def promises(
     without: Sequence[Data], users: Sequence[Data],
 ) -> list[Promise]:  # fmt: skip
     """Every promise that the data at hand can test."""
-    return [
+    told = [
         *open_loops(validated),
         *left_out(rows),
         *overload(validated),
@@ -51,6 +51,7 @@ def promises(
         *effects(without),
         *calibration(users),
     ]
+    return [promise for promise in told if np.isfinite(promise.value)]
 
 
 def open_loops(validated: Data) -> Iterable[Promise]:

@@ -15,6 +15,7 @@ from calibration.prediction import predict
 from calibration.profile import calibrate
 from simulator.monte_carlo import processes
 
+POINTS = 3
 LEAST_OTHERS = 6
 QUEUEING_MS = 5000.0
 """A mean TTFT above this is of requests that wait for a seat or for KV blocks."""
@@ -51,7 +52,7 @@ def users_of(fitted: Fit) -> Iterator[dict[str, Any]]:
         unseen = [replace(case, replica=moved(case.replica, values)) for case in cases]
         for name, points in by_deployment(unseen).items():
             measured, others = three_points(points)
-            if len(others) >= LEAST_OTHERS:
+            if len(measured) == POINTS and len(others) >= LEAST_OTHERS:
                 yield one_user(name, measured, others)
 
 
@@ -65,12 +66,13 @@ def by_deployment(cases: Iterable[Case]) -> dict[Deployment, list[Case]]:
 def three_points(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
     """As the guide advises: one client, and most clients before requests queue, with the shortest
     prompts; some clients with the longest. And the rest."""
-    calm = [case for case in cases if case.measured["ttft_mean"] < QUEUEING_MS] or list(cases)
+    calm = [case for case in cases if case.measured.get("ttft_mean", 0.0) < QUEUEING_MS]
+    calm = calm or list(cases)
     by_prompt: dict[int, list[Case]] = defaultdict(list)
     for case in sorted(calm, key=lambda case: loop(case).concurrency):
         by_prompt[loop(case).input_tokens[1]].append(case)
     short, long = by_prompt[min(by_prompt)], by_prompt[max(by_prompt)]
-    chosen = [short[0], short[-1], long[len(long) // 2]]
+    chosen = list({id(c): c for c in (short[0], short[-1], long[len(long) // 2])}.values())
     return chosen, [case for case in cases if case not in chosen]
 
 

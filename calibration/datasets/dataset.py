@@ -19,6 +19,8 @@ LATENCIES = {f"{name}_{statistic}"
              for statistic in ("mean", "p50", "p90", "p95", "p99")}  # fmt: skip
 PEERS_NAMES = {"itl_mean": "tpot_mean", "tpot_mean_published": "tpot_mean"}
 WHOLE_RUN = -1
+MS = {"s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
+"""Times in another unit than ms, by its name."""
 
 Figures = dict[str, float]
 
@@ -49,11 +51,14 @@ def measured_figures(dataset: Dataset) -> dict[str, dict[int, Figures]]:
     """measured.csv: case -> stage (-1 for the whole run) -> metric -> value, ms where a time."""
     found: dict[str, dict[int, Figures]] = {}
     for row in dataset.beside("measured.csv"):
-        stage, value = row.value("stage_index"), row.value("value")
+        try:
+            stage, value = row.value("stage_index"), row.value("value")
+        except Unusable:  # one cell that is no number is no reason to lose the others
+            continue
         if value is None or "metric" not in row.cells:
             continue
+        factor = MS.get(row.cells.get("unit", "ms").lower(), 1.0)
         at = WHOLE_RUN if stage is None else round(stage)
-        factor = 1e3 if row.cells.get("unit") == "s" else 1.0
         found.setdefault(row.case_id, {}).setdefault(at, {})[row.cells["metric"]] = value * factor
     return found
 
@@ -76,9 +81,12 @@ def peer_figures(dataset: Dataset) -> dict[str, dict[str, dict[str, Peer]]]:
     """
     found: dict[str, dict[str, dict[str, Peer]]] = {}
     for row in dataset.beside("peer_predictions.csv"):
-        stage, predicted, actual = (
-            row.value(name) for name in ("stage_index", "predicted_ms", "actual_ms")
-        )
+        try:
+            stage, predicted, actual = (
+                row.value(name) for name in ("stage_index", "predicted_ms", "actual_ms")
+            )
+        except Unusable:
+            continue
         metric = PEERS_NAMES.get(row.cells.get("metric", ""), row.cells.get("metric", ""))
         if stage not in (None, WHOLE_RUN) or predicted is None or actual is None:
             continue

@@ -14,7 +14,7 @@ from scenarios.memory import missing_bytes
 
 KvPrecision = Literal["bf16", "fp8"]
 TENSOR_PARALLEL = (1, 2, 4, 8, 16)
-TRT_FAMILY = ("trtllm", "trtllm-0.9", "nim")
+TRT_FAMILY = ("trtllm", "trtllm-1.0", "trtllm-0.9", "nim")
 
 SEATS = 256
 """max_num_seqs where it is not stated, or the concurrency if that is more: seats for everybody."""
@@ -97,9 +97,10 @@ def composes_ahead(engine: str, row: Row) -> bool:
     """Whether a step is composed while the one before it computes: vLLM from 0.14 on, SGLang and
     TensorRT-LLM from 1.1 on, NIM of 2024 not. Static batches have no scheduler to wait for."""
     if engine == "vllm":
-        version = row.cells.get("engine_version")
-        undated_is_new = row.cells.get("measured_date", "9999") >= VLLM_0_14
-        return release(version) >= (0, 14) if version else undated_is_new
+        stated = release(row.cells.get("engine_version", ""))
+        if stated is None:
+            return row.cells.get("measured_date", "9999") >= VLLM_0_14
+        return stated >= (0, 14)
     return engine not in ("nim", "trtllm-1.0")
 
 
@@ -180,15 +181,15 @@ def check_fits(model: Model, replica: Replica, context_tokens: int) -> None:
 def engine_of(row: Row) -> str:
     """The name of the engine that a row states, its release where that makes another engine of it.
     Raises Unusable."""
-    name, version = engine_named(row.text("engine")), row.cells.get("engine_version")
-    return "trtllm-1.0" if name == "trtllm" and version and release(version) < (1, 1) else name
+    name, stated = engine_named(row.text("engine")), release(row.cells.get("engine_version", ""))
+    return "trtllm-1.0" if name == "trtllm" and stated and stated < (1, 1) else name
 
 
-def release(version: str) -> tuple[int, int]:
-    """Major and minor number; (0, 0) for what is none.
+def release(version: str) -> tuple[int, int] | None:
+    """Major and minor number, where the text has any.
 
-    >>> release("v0.15.1"), release("1.0.0rc3"), release("nightly")
-    ((0, 15), (1, 0), (0, 0))
+    >>> release("vllm-0.15.1"), release("1.0.0rc3"), release("nightly")
+    ((0, 15), (1, 0), None)
     """
-    parts = re.match(r"v?(\d+)\.(\d+)", version)
-    return (int(parts[1]), int(parts[2])) if parts else (0, 0)
+    parts = re.search(r"(\d+)\.(\d+)", version)
+    return (int(parts[1]), int(parts[2])) if parts else None

@@ -56,7 +56,7 @@ def cases_of(
 def load_of(run: Run) -> tuple[Load | None, str]:
     """How the requests were sent, or why nobody knows."""
     if run.concurrency and not (run.rate_per_s and below_its_limit(run)):
-        return closed_loop(run, round(run.concurrency)), ""
+        return closed_loop(run, max(1, round(run.concurrency))), ""
     if run.rate_per_s:
         return open_loop(run, run.rate_per_s), ""
     if run.tool in ALL_AT_ONCE and run.requests:
@@ -92,8 +92,9 @@ def closed_loop(run: Run, concurrency: int) -> ClosedLoop:
 
 def open_loop(run: Run, rate_per_s: float) -> OpenLoop:
     """At the instants of the file, else with exponential gaps."""
-    workload = recorded(run.per_request)
-    requests = run.requests or round(rate_per_s * (run.duration_s or 0.0)) or 100
+    workload = recorded(run.per_request) if all_are_listed(run) else None
+    sent = (run.requests or 0) + (run.failed or 0)
+    requests = sent or round(rate_per_s * (run.duration_s or 0.0)) or 100
     stages = () if workload else (Stage(0.0, requests / rate_per_s, requests),)
     return OpenLoop(workload, stages, *mean_lengths(run), prompts=0, timeout_s=np.inf)
 
@@ -111,6 +112,12 @@ def known_lengths(columns: RequestColumns | None) -> tuple[tuple[int, int], ...]
     if not (lengths >= 1).all():
         return ()
     return tuple((int(prompt), int(answer)) for prompt, answer in lengths.tolist())
+
+
+def all_are_listed(run: Run) -> bool:
+    """Whether the file has every request that was sent: some keep a sample, or what succeeded."""
+    listed = 0 if run.per_request is None else run.per_request.arrival_s.size
+    return not run.failed and run.requests in (None, listed)
 
 
 def recorded(columns: RequestColumns | None) -> Workload | None:

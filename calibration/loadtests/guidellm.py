@@ -59,6 +59,7 @@ def read_run(part: Any) -> tuple[Run, list[str]]:
         output_tokens_mean=mean_of(benchmark, "output_token_count"),
         measured=measured,
         per_request=columns,
+        caveat=next((odd for odd in oddity if odd.startswith("strategy")), ""),
     )
     return run, [*oddity, *oddities(run, totals), *added]
 
@@ -76,15 +77,15 @@ def load_of(benchmark: Any) -> tuple[float | None, float | None, list[str]]:
     match at(strategy, "type_"):
         case "synchronous":
             return 1.0, None, []
-        case "concurrent":
-            return positive(at(strategy, "streams")) or limit, None, []
-        case "constant" | "poisson":
+        case "concurrent" if streams := positive(at(strategy, "streams")) or limit:
+            return streams, None, []
+        case "constant" | "poisson" if rate := positive(at(strategy, "rate")):
             # Before 0.4 the strategy held the limit, a default as often as not.
-            return limit if own is profile else None, positive(at(strategy, "rate")), []
+            return limit if own is profile else None, rate, []
         case "throughput":
             return limit, None, [] if limit else ["as many at once as the client could send"]
         case kind:
-            return None, None, [f"strategy {kind!r} is neither a rate nor a concurrency"]
+            return None, None, [f"strategy {kind!r} states neither a rate nor a concurrency"]
 
 
 def totals_of(benchmark: Any) -> Any:

@@ -232,7 +232,7 @@ def test_guidellm_strategies_we_do_not_know_are_said(tmp_path):
     data["benchmarks"][0]["config"]["strategy"] = {"type_": "trace"}
     test = read_load_test(written(tmp_path, data))
     assert (test.runs[0].concurrency, test.runs[0].rate_per_s) == (None, None)
-    assert "run 1: strategy 'trace' is neither a rate nor a concurrency" in test.notes
+    assert "run 1: strategy 'trace' states neither a rate nor a concurrency" in test.notes
 
 
 # AIPerf

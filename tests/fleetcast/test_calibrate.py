@@ -81,7 +81,10 @@ def test_from_a_csv_to_a_plan_that_uses_the_profile(fleetcast, calibrate):
     assert (code, err) == (0, "")
     step = profile.step
     lone_ms = 1e3 * (
-        step.per_step_s + step.per_decode_token_s + step.per_sequence_s + 500 * step.per_kv_token_s
+        step.per_step_s
+        + step.per_decode_token_s
+        + step.per_sequence_s
+        + 500 * (step.per_kv_token_s + step.per_attention_pair_s)
     )
     assert f"{lone_ms:.2f} ms for one decode" in after
     assert after != before

@@ -99,6 +99,8 @@ def test_precision_changes_all_weights_but_the_embeddings(model):
     layers = weight_bytes(model, "bf16") - embeddings
     assert weight_bytes(model, "bf16") == 2 * parameters(model)
     for precision, bytes_per_weight in BYTES_PER_WEIGHT.items():
+        if precision == "nvfp4" and model.latent_attention is not None:
+            continue  # its attention stays bf16
         quantised = weight_bytes(model, precision) - embeddings
         assert quantised == pytest.approx(layers * bytes_per_weight / 2)
 

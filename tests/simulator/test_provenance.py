@@ -182,7 +182,7 @@ def test_a_profile_of_a_given_step_has_no_physics():
     found = told(latency=Profile.model_validate(ABOUT | {"step": step, "reply": "6ms"}))
     assert found.error_pct == {}  # it does not say how sure it is
     names = {c.name for c in found.coefficients}
-    assert names == {"step_factor", "per_step_s", "reply_s", "reply_sequence_s"}
+    assert names == {"per_step_s", "reply_s", "reply_sequence_s"}
 
 
 def test_every_pool_is_told_and_survives_json():

@@ -93,8 +93,6 @@ class Case:
     replica: Replica
     load: Load
     measured: Mapping[str, float]
-    measured_by_stage: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    """The same metrics of the requests sent in each stage of an open loop."""
     measured_requests: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """ttft, e2e -> ms of each request, NaN without an answer; rows as in `load.recorded`."""
     peers: Mapping[str, Mapping[str, Peer]] = field(default_factory=dict)

@@ -68,7 +68,6 @@ def vllm_s2r(dataset: Dataset) -> CaseOf:
             replica=replica,
             load=load,
             measured=need_some(measured),
-            measured_by_stage=by_stage,
             measured_requests=requests,
             peers=peers_of.get(row.case_id, {}),
             assumed=(*assumed, *more),

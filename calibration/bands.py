@@ -5,15 +5,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from calibration.cases import Case
-from calibration.left_out import IN_SAMPLE, Row
-from calibration.left_out import SCHEMES as LEFT_OUT
+from calibration.left_out import IN_SAMPLE, SCHEMES, Row
 
 TPOT = ("tpot_mean", "decode")
 LATENCIES = {"tpot": TPOT, "ttft": ("ttft_mean",), "e2e": ("e2e_mean",)}
 OPEN_LOOP = "open"
 """TTFT and E2E are judged where requests came by themselves: of closed loops the start-up burst and
 the scheduler's limits are not stated."""
-SCHEMES = {"known": "family", "unknown_gpu": "gpu", "unknown_engine": "engine"}
+CLASSES = {"known": "family", "unknown_gpu": "gpu", "unknown_engine": "engine"}
 """What is new about a replica of the class: at least its model; its GPU too; its engine too."""
 LEAST_ROWS = 4
 
@@ -24,7 +23,7 @@ def bands(rows: Sequence[Row]) -> Bands:
     """Class -> latency -> median and 90th percentile of the absolute error, %."""
     found: Bands = {}
     cases = [row.case for row in rows if row.scheme == IN_SAMPLE]
-    for name, scheme in SCHEMES.items():
+    for name, scheme in CLASSES.items():
         unseen = rest_is_known((r for r in rows if r.scheme == scheme), scheme, cases)
         for kind in ("dense", "moe"):
             mine = [row for row in unseen if kind_of(row) == kind]
@@ -41,16 +40,16 @@ def bands(rows: Sequence[Row]) -> Bands:
 def rest_is_known(rows: Iterable[Row], scheme: str, cases: Sequence[Case]) -> list[Row]:
     """Rows whose GPU and engine the fit without the row's group still knew, unless they are what
     was left out: only what the scheme says is new about them."""
-    group, kept = LEFT_OUT[scheme], [name for name in ("gpu", "engine") if name != scheme]
+    group, kept = SCHEMES[scheme], [name for name in ("gpu", "engine") if name != scheme]
     others = {
-        left: [{LEFT_OUT[name](c) for c in cases if group(c) != left} for name in kept]
+        left: [{SCHEMES[name](c) for c in cases if group(c) != left} for name in kept]
         for left in {group(case) for case in cases}
     }
     return [
         row
         for row in rows
         if all(
-            LEFT_OUT[name](row.case) in known
+            SCHEMES[name](row.case) in known
             for name, known in zip(kept, others[group(row.case)], strict=True)
         )
     ]

@@ -68,7 +68,7 @@ def unknown_engine(
 
 def uncertainty(fitted: Fit) -> list[str]:
     """Relative standard error of each coefficient."""
-    spread = np.sqrt(np.diag(fitted.covariance)).tolist()
+    spread = fitted.standard_errors.tolist()
     lines = ["  # Relative standard error; the prior's own where the data do not decide."]
     lines.append("  uncertainty:")
     lines += [
@@ -95,7 +95,7 @@ def correlation(fitted: Fit) -> list[str]:
     """Of the logarithms, rows and columns in the order of `uncertainty`; lower triangle."""
     lines = ["  # Correlations of the logarithms, in that order, lower triangle, hundredths."]
     lines.append("  correlation:")
-    spread = np.sqrt(np.diag(fitted.covariance))
+    spread = fitted.standard_errors
     matrix = np.rint(100 * fitted.covariance / np.outer(spread, spread)).astype(int)
     return lines + [
         f"    - [{', '.join(map(str, row[: i + 1].tolist()))}]" for i, row in enumerate(matrix)

@@ -247,6 +247,11 @@ class Fit:
     def values(self) -> dict[Key, float]:
         return self.problem.values(self.x)
 
+    @property
+    def standard_errors(self) -> Floats:
+        """Relative, of each coefficient in the order of the priors: float[k]."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)), dtype=np.float64)
+
 
 def fit(problem: Problem, iterations: int = ITERATIONS) -> Fit:
     """Damped Gauss-Newton from the priors; a step that makes the loss larger is halved."""

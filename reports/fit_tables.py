@@ -1,5 +1,6 @@
 """The errors of a fit, as lines of text and as data."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,23 +15,25 @@ COLUMNS = (IN_SAMPLE, *SCHEMES)
 def lines(result: FitResult) -> Iterator[str]:
     """Median absolute errors, per data set and metric: in sample and on what each fit never saw."""
     yield f"{'absolute error, %, median':44}{'figures':>8}" + "".join(f"{c:>11}" for c in COLUMNS)
-    for name, metric, kind in groups(result.rows):
-        mine = [
-            r for r in result.rows if (r.case.dataset, r.metric, what(r)) == (name, metric, kind)
-        ]
-        count = sum(r.scheme == IN_SAMPLE for r in mine)
-        cells = (typical(r for r in mine if r.scheme == scheme) for scheme in COLUMNS)
+    for name, metric, kind, count, cells in medians(result.rows):
         label = f"{name} {kind} {metric}"
         yield f"{label:44}{count:>8,}" + "".join(f"{cell:>11}" for cell in cells)
     yield ""
     yield "coefficients (relative standard error)"
-    sure = np.sqrt(np.diag(result.fitted.covariance)).tolist()
+    sure = result.fitted.standard_errors.tolist()
     for (key, value), error in zip(result.fitted.values.items(), sure, strict=True):
         yield f"  {'.'.join(key):38} {value:<11.4g} {error:.0%}"
 
 
-def groups(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
-    return sorted({(row.case.dataset, row.metric, what(row)) for row in rows})
+def medians(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, int, list[str]]]:
+    """Data set, metric, kind of model, figures, and the median error under each of COLUMNS."""
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.case.dataset, row.metric, what(row)].append(row)
+    for name, mine in sorted(groups.items(), key=lambda group: group[0]):
+        count = sum(row.scheme == IN_SAMPLE for row in mine)
+        cells = [typical(row for row in mine if row.scheme == scheme) for scheme in COLUMNS]
+        yield (*name, count, cells)
 
 
 def what(row: Row) -> str:
@@ -44,7 +47,7 @@ def typical(rows: Iterable[Row]) -> str:
 
 def as_data(result: FitResult) -> dict[str, Any]:
     """For machines: every error, the coefficients, the bands."""
-    sure = np.sqrt(np.diag(result.fitted.covariance)).tolist()
+    sure = result.fitted.standard_errors.tolist()
     return {
         "coefficients": {
             ".".join(key): {"value": value, "relative_error": error}

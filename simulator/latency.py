@@ -10,6 +10,7 @@ from scenarios.catalogue.facts import Engine, Gpu, Model
 from scenarios.fleet import Replica
 from scenarios.latency import Latency, LinearLatency, Profile
 from scenarios.memory import (
+    BYTES_PER_EMBEDDING_WEIGHT,
     BYTES_PER_WEIGHT,
     attention_parameters_per_layer,
     bytes_per_attention_weight,
@@ -151,7 +152,7 @@ def physics(model: Model, replica: Replica) -> StepTime:
     always_s, routed_s = 2.0 * read.always / flops_per_s, 2.0 * read.routed / flops_per_s
     return StepTime(
         fixed_s=(
-            (read.always_bytes + head * 2.0) / t / bytes_per_s
+            (read.always_bytes + head * BYTES_PER_EMBEDDING_WEIGHT) / t / bytes_per_s
             + engine.step_overhead_s
             + engine.layer_overhead_s * model.layers
             + engine.moe_layer_overhead_s * moe_layers

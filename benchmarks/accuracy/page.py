@@ -4,12 +4,9 @@ the data sets carry no licence."""
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from benchmarks.accuracy.promises import Promise
 from calibration.fit_data import FitResult
-from calibration.left_out import IN_SAMPLE, SCHEMES
-from reports.fit_tables import groups, typical, what
+from reports.fit_tables import COLUMNS, medians
 
 Data = Mapping[str, Any]
 
@@ -95,17 +92,11 @@ def left_out(fitted: FitResult) -> str:
         "The fit repeated without all rows of a family of models, a chip, an engine or a data set,"
         " and asked about them."
     )
-    rows = []
-    for name, metric, kind in groups(fitted.rows):
-        mine = [
-            row
-            for row in fitted.rows
-            if (row.case.dataset, row.metric, what(row)) == (name, metric, kind)
-        ]
-        cells = [typical(r for r in mine if r.scheme == scheme) for scheme in (IN_SAMPLE, *SCHEMES)]
-        count = sum(row.scheme == IN_SAMPLE for row in mine)
-        rows.append((name, kind, metric, f"{count:,}", *cells))
-    head = ("data set", "model", "metric", "rows", IN_SAMPLE, *SCHEMES)
+    rows = [
+        (name, kind, metric, f"{count:,}", *cells)
+        for name, metric, kind, count, cells in medians(fitted.rows)
+    ]
+    head = ("data set", "model", "metric", "rows", *COLUMNS)
     return f"{note}\n\n{table(head, rows)}"
 
 
@@ -167,7 +158,7 @@ def by_group(validated: Data) -> str:
 
 
 def coefficients(fitted: FitResult) -> str:
-    sure = np.sqrt(np.diag(fitted.fitted.covariance)).tolist()
+    sure = fitted.fitted.standard_errors.tolist()
     rows = [
         (f"`{'.'.join(key)}`", f"{value:.4g}", f"{100 * error:.0f} %")
         for (key, value), error in zip(fitted.fitted.values.items(), sure, strict=True)

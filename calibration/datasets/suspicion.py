@@ -1,7 +1,12 @@
 """Figures too good to be what they are called."""
 
 from calibration.cases import Case, StaticBatch
-from scenarios.memory import BYTES_PER_WEIGHT, head_parameters, layer_parameters
+from scenarios.memory import (
+    BYTES_PER_EMBEDDING_WEIGHT,
+    BYTES_PER_WEIGHT,
+    head_parameters,
+    layer_parameters,
+)
 
 PER_TOKEN = ("tpot_mean", "decode")
 
@@ -12,7 +17,7 @@ def least_step_ms(case: Case) -> float:
     model, replica = case.model, case.replica
     experts = model.experts.per_token if model.experts and replica.data_parallel == 1 else 0
     read = layer_parameters(model, experts) * BYTES_PER_WEIGHT[replica.precision]
-    read += head_parameters(model) * 2.0
+    read += head_parameters(model) * BYTES_PER_EMBEDDING_WEIGHT
     return 1e3 * read / replica.tensor_parallel / replica.gpu.bandwidth_bytes_per_s
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from calibration.bands import SCHEMES as CLASSES
+from calibration.bands import CLASSES
 from calibration.left_out import IN_SAMPLE, SCHEMES
 from fleetcast.__main__ import main
 from scenarios import catalogue

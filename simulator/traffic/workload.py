@@ -10,6 +10,7 @@ from scenarios.demand import FromTrace, TraceArrivals, Traffic
 from scenarios.model import Scenario
 from simulator.streams import stream
 from simulator.traffic.arrivals import draw_arrivals
+from simulator.traffic.follow_ups import FollowUps
 from simulator.traffic.lengths import draw_lengths
 from simulator.traffic.prefixes import Chains, draw_chains, merged, take
 from simulator.traffic.traces import draw_trace_rows
@@ -25,6 +26,8 @@ class Workload:
     input_tokens, output_tokens int32: prompt length and tokens to generate, at least 1.
     group int16: index into the scenario's traffic groups.
     chains: what the prompts share; None when they share nothing.
+    follow_ups: which rows wait for others to end; None when none do. `arrival_ns` of such a row is
+    when it would arrive if every request took its nominal time (nominal.py).
     """
 
     arrival_ns: NDArray[np.int64]
@@ -32,6 +35,7 @@ class Workload:
     output_tokens: NDArray[np.int32]
     group: NDArray[np.int16]
     chains: Chains | None = None
+    follow_ups: FollowUps | None = None
 
     def __len__(self) -> int:
         return self.arrival_ns.size

@@ -8,19 +8,28 @@ Schema and the reference page are made from this file.
 import hashlib
 import json
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Model
-from scenarios.demand import P95, Traffic
+from scenarios.demand import CALENDAR, P95, OpenArrivals, Traffic
 from scenarios.fleet import Fleet, Replica
 from scenarios.latency import Latency
 from scenarios.objectives import ObjectiveText
 from scenarios.part import Part
 from scenarios.references import model_reference
-from scenarios.units import Interval, PositiveSeconds, Range, Share, SomeSeconds, UsdPerHour, Whole
+from scenarios.units import (
+    Interval,
+    PositiveSeconds,
+    Range,
+    Share,
+    SomeSeconds,
+    UsdPerHour,
+    WeekTime,
+    Whole,
+)
 
 
 class Clients(Part):
@@ -108,6 +117,9 @@ class Scenario(Part):
     """Simulated before the period so that it starts from a working fleet; not counted."""
     drain_s: SomeSeconds = 300.0
     """Traffic goes on this long at most until every counted request has ended."""
+    starts_at: WeekTime | None = Field(None, examples=["Tue 09:30"])
+    """When in the week a period starts, for daily and weekly profiles of traffic; `random`: at any
+    time, anew in every replication."""
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     catalogue: tuple[str, ...] = ()
     """Your own files of GPUs, models and engines, beside the built-in ones."""
@@ -137,6 +149,18 @@ class Scenario(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def profiles_know_the_time(self) -> Self:
+        arrivals = [group.arrivals for group in self.traffic]
+        kinds = {m.kind for a in arrivals if isinstance(a, OpenArrivals) for m in a.modulation}
+        if self.starts_at is None and kinds & set(CALENDAR):
+            raise PydanticCustomError(
+                "quantity",
+                "a daily or weekly profile, and no time at which a period starts",
+                {"allowed": "`starts_at: Tue 09:30`, or `starts_at: random`"},
+            )
+        return self
+
     @property
     def gpus_per_replica(self) -> int:
         return self.replica.gpus
@@ -152,10 +176,16 @@ class Scenario(Part):
     @property
     def hash(self) -> str:
         """Identity: sha256 over every fact; of files the bytes and not the place."""
-        data = self.as_yaml_data()
-        files = [group["arrivals"].get("file") for group in data["traffic"]]
-        for file in (*files, data["fleet"]["router"], data["fleet"].get("admission")):
-            if isinstance(file, dict):
-                del file["path"]
+        data = placeless(self.as_yaml_data())
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def placeless(data: Any) -> Any:
+    """The same without the paths of files whose bytes it knows."""
+    if isinstance(data, list):
+        return [placeless(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    known = "sha256" in data
+    return {k: placeless(v) for k, v in data.items() if not (known and k == "path")}

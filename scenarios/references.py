@@ -56,18 +56,28 @@ def model_reference(value: Any, info: ValidationInfo) -> Any:
 
 
 def trace_reference(value: Any, info: ValidationInfo) -> Any:
-    """A trace file's path and the hash of its bytes."""
+    """The path of a file (or a folder of them) and the hash of its bytes."""
     if not isinstance(value, str):
         return value
     path = (folder(info) / value).resolve()
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"path": str(path), "sha256": digest_of(path)}
     except OSError as error:
         raise PydanticCustomError(
-            "quantity", "no such trace", {"allowed": f"the path of a trace file ({error.strerror})"}
+            "quantity",
+            "no such file",
+            {"allowed": f"the path of a trace or of demand ({error.strerror})"},
         ) from error
-    return {"path": str(path), "sha256": digest}
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file's bytes; of a folder, of the names and digests of its files."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        listed = "".join(f"{file.name} {digest_of(file)}\n" for file in files)
+        return hashlib.sha256(listed.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def function_reference(*names: str) -> Callable[[Any, ValidationInfo], Any]:

@@ -7,7 +7,7 @@ A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -29,6 +29,7 @@ SIZE_BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
               "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}  # fmt: skip
 BANDWIDTH_BYTES_PER_S = {f"{unit}/s": size for unit, size in SIZE_BYTES.items()}
 COMPUTE_FLOPS_PER_S = {"GFLOP/s": 1e9, "TFLOP/s": 1e12, "PFLOP/s": 1e15, "FLOP/s": 1.0}
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHARE = {"%": 0.01}
 PRICE_USD_PER_HOUR = {"USD/h": 1.0}
 
@@ -105,6 +106,30 @@ def parse_range(text: Any) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def parse_week_time(text: Any) -> float | str:
+    """Seconds since Monday 00:00 from 'Tue 09:30'; 'random' stays what it is.
+
+    >>> parse_week_time("Tue 09:30")
+    120600.0
+    """
+    if text == "random":
+        return "random"
+    match = re.fullmatch(r"\s*([A-Za-z]{3}) ([01]?\d|2[0-3]):([0-5]\d)\s*", str(text))
+    if match is None or match[1].title() not in DAYS:
+        raise PydanticCustomError(
+            "quantity", "not an instant of the week", {"allowed": "such as Tue 09:30, or random"}
+        )
+    return DAYS.index(match[1].title()) * 86400.0 + int(match[2]) * 3600.0 + int(match[3]) * 60.0
+
+
+def week_time(value: float | str) -> str:
+    """The inverse of `parse_week_time`."""
+    if isinstance(value, str):
+        return value
+    day, second = divmod(round(value), 86400)
+    return f"{DAYS[day]} {second // 3600:02}:{second % 3600 // 60:02}"
+
+
 A_TIME = "a time with its unit, such as 500ms, 30s, 15min, 2h or 7d"
 A_RATE = "a rate with its unit, such as 12/s, 30/min or 900/h"
 A_SIZE = "a size with its unit, such as 80GiB or 2MB"
@@ -138,4 +163,10 @@ Range = Annotated[
     BeforeValidator(parse_range),
     PlainSerializer(lambda ends: f"{ends[0]}..{ends[1]}", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"}),
+]
+WeekTime = Annotated[
+    float | Literal["random"],
+    BeforeValidator(parse_week_time),
+    PlainSerializer(week_time, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["Tue 09:30", "random"]}),
 ]

@@ -54,13 +54,12 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     (folder / "plan.json").unlink(missing_ok=True)
     compile_first()
     with user_errors(), processes(workers) as pool, watching() as line:
-        objectives = scenario.sla.objectives
+        objectives = scenario.objectives
         runs = Runs(scenario, work, pool, workers, Summary(objectives), AllowancesFor(objectives))
         answer = plan(scenario, runs, line.tell_verdict)
         shown = answer.shown_rows["replication"].tolist()
         evidence = ((index, runs.whole(Trial(answer.shown, index))) for index in shown)
-        groups = [group.name for group in scenario.traffic]
-        tables = write_tables(folder, answer.trials, evidence, groups)
+        tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
     data: dict[str, Any] = finite(as_json(answer))
     write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")

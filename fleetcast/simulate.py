@@ -48,7 +48,7 @@ def run_replications(
     from simulator.provenance import step_times
     from simulator.results import finite, manifest, write_json
 
-    objectives = scenario.sla.objectives if scenario.sla else ()
+    objectives = scenario.objectives
     size, scaling = scenario.fleet.replicas, scenario.fleet.autoscaling
     work = folder / "runs" / identity(scenario)
     rows = []
@@ -62,7 +62,7 @@ def run_replications(
             line.tell(f"simulate {size} replicas", index + 1, replications)
         periods = table(rows)
         evidence = ((index, runs.whole(Trial(size, index))) for index in range(replications))
-        tables = write_tables(folder, periods, evidence, [g.name for g in scenario.traffic])
+        tables = write_tables(folder, periods, evidence, scenario.traffic)
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, "simulate", contents), folder / "manifest.json")
     clear(work)

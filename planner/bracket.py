@@ -57,7 +57,7 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
     load = measure_load(
         periods, scenario.horizon_s, time, limits, probability, [o.limits for o in others]
     )
-    objectives = scenario.sla.objectives if scenario.sla else ()
+    objectives = scenario.objectives
     low = max(1, ceil(stability_bound(load, time, limits)))
     serving = next(
         (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
@@ -158,7 +158,7 @@ def question_makes_sense(scenario: Scenario, load: Load) -> None:
             f"a period of {scenario.horizon_s:g} s holds {requests:.1f} requests on average; "
             f"percentiles need at least {REQUESTS_MIN}: choose a longer horizon"
         )
-    objectives = scenario.sla.objectives
+    objectives = [o for o in scenario.objectives if o.groups is None]
     allowed = [o.limit for o in objectives if o.metric == "error_rate"]
     allowed += [float(1 - o.share) for o in objectives if o.share and o.metric != "itl"]
     if load.impossible_share > min(allowed, default=1.0):

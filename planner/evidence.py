@@ -1,19 +1,20 @@
 """The tables a plan or a simulation leaves behind: what anyone needs to check it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from scenarios.demand import Traffic
 from simulator.histogram import BINS, middle_ns
 from simulator.results import requests_table, write_frame, write_parquet
 from simulator.run import Run
 
 
 def write_tables(
-    folder: Path, rows: pd.DataFrame, runs: Iterable[tuple[int, Run]], groups: list[str]
+    folder: Path, rows: pd.DataFrame, runs: Iterable[tuple[int, Run]], groups: Sequence[Traffic]
 ) -> list[str]:
     """Write requests, replications, timeline and itl; returns the file names.
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scenarios.objectives import Objective, allowed_violations
 from simulator import histogram
 from simulator.data_plane import Allowance
+from simulator.results import REQUEST_COLUMNS
 from simulator.run import Run
 
 Floats = NDArray[np.float64]
@@ -50,6 +52,8 @@ def keeps(value: float, objective: Objective) -> bool:
 
 def measure(run: Run, objective: Objective, objectives: Sequence[Objective]) -> float:
     """The figure an objective is about: seconds for latencies, else a share of one."""
+    if objective.groups is not None:
+        run = of_groups(run, objective.groups)
     match objective.metric:
         case "itl":
             if objective.share is None:
@@ -64,6 +68,12 @@ def measure(run: Run, objective: Objective, objectives: Sequence[Objective]) -> 
         case "availability":
             return availability(run, objectives)
     raise AssertionError(objective.metric)
+
+
+def of_groups(run: Run, groups: frozenset[int]) -> Run:
+    """The requests of these traffic groups alone; what the fleet saw stays that of all."""
+    rows = np.isin(run.group, list(groups))
+    return replace(run, **{name: getattr(run, name)[rows] for name in REQUEST_COLUMNS})
 
 
 def latencies_s(run: Run, metric: str) -> Floats:
@@ -90,14 +100,18 @@ def goodput(run: Run, objectives: Sequence[Objective]) -> float:
     good = run.completed.copy()
     for objective in objectives:
         if objective.metric in ("ttft", "tpot", "e2e") and objective.share is not None:
-            good &= latencies_s(run, objective.metric) <= objective.limit
+            within = latencies_s(run, objective.metric) <= objective.limit
+            if objective.groups is not None:
+                within |= ~np.isin(run.group, list(objective.groups))
+            good &= within
     return float(good.mean()) if len(run) else 1.0
 
 
 def availability(run: Run, objectives: Sequence[Objective]) -> float:
     """Share of one-minute windows (by arrival) whose error rate keeps the error_rate objective;
     without such an objective, windows without any error. Windows without requests count as good."""
-    limit = min((o.limit for o in objectives if o.metric == "error_rate"), default=0.0)
+    limits = (o.limit for o in objectives if o.metric == "error_rate" and o.groups is None)
+    limit = min(limits, default=0.0)
     minutes = ceil(run.horizon_s / MINUTE_S)
     minute = (run.arrival_s // MINUTE_S).astype(int)
     offered = np.bincount(minute, minlength=minutes).tolist()
@@ -108,11 +122,12 @@ def availability(run: Run, objectives: Sequence[Objective]) -> float:
 
 class AllowancesFor:
     """What a period of N requests may miss. The simulator stops a period as soon as it misses more:
-    exact, and on failing periods most of the work is saved. N is known beforehand, since all
-    demand is drawn before. (A class, since it travels to worker processes.)"""
+    exact, and on failing periods most of the work is saved. N is known beforehand, or at least an
+    upper bound (with follow-ups), since all demand is drawn before. Objectives of one SLA class,
+    whose N is another, stop nothing. (A class, since it travels to worker processes.)"""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
-        self.objectives = tuple(objectives)
+        self.objectives = tuple(o for o in objectives if o.groups is None)
 
     def __call__(self, requests: int) -> list[Allowance]:
         allowances = [

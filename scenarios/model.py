@@ -17,7 +17,7 @@ from scenarios.catalogue.facts import Model
 from scenarios.demand import CALENDAR, P95, OpenArrivals, Traffic
 from scenarios.fleet import Fleet, Replica
 from scenarios.latency import Latency
-from scenarios.objectives import ObjectiveText
+from scenarios.objectives import Objective, ObjectiveText
 from scenarios.part import Part
 from scenarios.references import model_reference
 from scenarios.units import (
@@ -160,6 +160,35 @@ class Scenario(Part):
                 {"allowed": "`starts_at: Tue 09:30`, or `starts_at: random`"},
             )
         return self
+
+    @model_validator(mode="after")
+    def objectives_of_classes_that_exist(self) -> Self:
+        classes = sorted({group.sla_class for group in self.traffic if group.sla_class})
+        for objective in self.sla.objectives if self.sla else ():
+            if objective.sla_class is not None and objective.sla_class not in classes:
+                raise PydanticCustomError(
+                    "quantity",
+                    "an objective for a class that no traffic has",
+                    {"allowed": ", ".join(classes) or "`sla_class: NAME` in a traffic group"},
+                )
+        return self
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The promises, those of one SLA class with the traffic groups they speak of."""
+        promised = self.sla.objectives if self.sla else ()
+        return tuple(
+            one._replace(
+                groups=frozenset(
+                    index
+                    for index, group in enumerate(self.traffic)
+                    if group.sla_class == one.sla_class
+                )
+            )
+            if one.sla_class
+            else one
+            for one in promised
+        )
 
     @property
     def gpus_per_replica(self) -> int:

@@ -10,6 +10,8 @@ unfinished request counts as an infinite latency):
   goodput       share of offered requests that complete within the limit of every percentile of
                 ttft, tpot and e2e among the objectives
   availability  share of one-minute windows whose error rate keeps the error_rate objective
+
+'... for CLASS' speaks of the requests of one SLA class only (`sla_class` of traffic groups).
 """
 
 import difflib
@@ -39,6 +41,9 @@ class Objective(NamedTuple):
     relation: Literal["<=", ">="]
     limit: float
     text: str
+    sla_class: str | None = None
+    groups: frozenset[int] | None = None
+    """Positions of the traffic groups of that class, once a scenario is known; None: all."""
 
     @property
     def is_latency(self) -> bool:
@@ -55,7 +60,7 @@ def allowed_violations(requests: int, share: Fraction) -> int:
 
 
 def parse_objective(text: Any) -> Objective:
-    """The objective written as METRIC [pNN | mean] RELATION LIMIT.
+    """The objective written as METRIC [pNN | mean] RELATION LIMIT [for CLASS].
 
     Raises PydanticCustomError naming the part that is wrong and what is allowed there.
 
@@ -64,6 +69,19 @@ def parse_objective(text: Any) -> Objective:
     """
     if isinstance(text, Objective):
         return text
+    whole, of_class = text, None
+    if isinstance(text, str) and (match := re.fullmatch(r"(.*?)\s+for\s+(\S+)\s*", text)):
+        text, of_class = match.groups()
+    objective = parse_promise(text)
+    if of_class is None:
+        return objective
+    if objective.metric == "itl":
+        raise refuse("itl of all requests: gaps between tokens are pooled; tpot may have a class")
+    return objective._replace(text=whole.strip(), sla_class=of_class)
+
+
+def parse_promise(text: Any) -> Objective:
+    """An objective without a class."""
     pattern = rf"\s*(\w+)(?:\s+(p\d+(?:\.\d+)?|mean))?\s*(<=|>=)\s*({NUMBER}\s*\S+)\s*"
     match = re.fullmatch(pattern, text) if isinstance(text, str) else None
     if match is None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scenarios.demand import Traffic
 from scenarios.model import Scenario
 from simulator.histogram import BINS
 from simulator.run import OUTCOMES, Run
@@ -69,17 +71,24 @@ def read_run(path: Path) -> Run:
     )
 
 
-def requests_table(replication: int, run: Run, groups: list[str]) -> pa.Table:
+def requests_table(replication: int, run: Run, groups: Sequence[Traffic]) -> pa.Table:
     """The counted requests of a run as requests.parquet holds them, names spelled out."""
     columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
-    columns["group"] = dictionary(run.group, groups)
+    columns["group"] = dictionary(run.group, [group.name for group in groups])
+    columns["tenant"] = dictionary(run.group, [group.tenant for group in groups])
+    columns["sla_class"] = dictionary(run.group, [group.sla_class for group in groups])
     columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
     first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
     return pa.table({**first, **columns})
 
 
-def dictionary(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(names))
+def dictionary(codes: np.ndarray, names: Sequence[str | None]) -> pa.DictionaryArray:
+    """names[code] of each code; null where there is none."""
+    known = sorted({name for name in names if name is not None}, key=names.index)
+    index = np.array([known.index(name) if name else -1 for name in names], dtype=np.int16)[codes]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(index, mask=index < 0), pa.array(known, pa.string())
+    )
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

@@ -1,13 +1,16 @@
 """What an objective means, on periods small enough to count by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from planner.verdict import judge
+from planner.verdict import AllowancesFor, judge
 from scenarios.objectives import parse_objective
 from simulator.histogram import histogram
 from simulator.run import COMPLETED, LOST, REJECTED, Run
+from tests.oracles.small import small_scenario, small_traffic
 
 
 def period(ttft_s, outcome=None, output_tokens=11, tpot_s=0.02, arrival_s=None, gaps_ns=None):
@@ -107,3 +110,36 @@ def test_a_period_without_requests_keeps_every_objective():
     texts = ("ttft p95 <= 1s", "e2e mean <= 1s", "error_rate <= 0%", "goodput >= 100%",
              "availability >= 100%")  # fmt: skip
     assert judge(period([]), [parse_objective(t) for t in texts]).kept
+
+
+def test_an_objective_of_one_class_speaks_of_its_requests_alone():
+    scenario = small_scenario(
+        traffic=[
+            small_traffic(name="chat", sla_class="interactive"),
+            small_traffic(name="night", sla_class="batch"),
+            small_traffic(name="agent", sla_class="interactive"),
+        ],
+        sla={
+            "probability": 0.9,
+            "objectives": [
+                "ttft p90 <= 500ms for interactive", "ttft p90 <= 500ms", "goodput >= 50%",
+                "error_rate <= 0% for batch",
+            ],
+        },
+    )  # fmt: skip
+    run = replace(period([0.1] * 10 + [0.9] * 10), group=np.repeat([0, 2, 1], [5, 5, 10]))
+    of_class, of_all, good, errors = judge(run, scenario.objectives).checks
+    assert (of_class.value, of_class.kept) == (pytest.approx(0.1), True)
+    assert (of_all.value, of_all.kept) == (pytest.approx(0.9), False)
+    assert (good.value, errors.value, errors.kept) == (0.5, 0.0, True)
+    # A class has fewer requests than the period: only the promise about all may stop it.
+    assert [a.violations for a in AllowancesFor(scenario.objectives)(20)] == [2]
+
+
+def test_goodput_asks_of_a_class_what_was_promised_to_it():
+    scenario = small_scenario(
+        traffic=[small_traffic(name="a", sla_class="fast"), small_traffic(name="b")],
+        sla={"probability": 0.9, "objectives": ["ttft p90 <= 500ms for fast", "goodput >= 50%"]},
+    )
+    run = replace(period([0.9] * 4), group=np.array([0, 1, 1, 1]))
+    assert judge(run, scenario.objectives).checks[1].value == 0.75

@@ -45,8 +45,16 @@ def refusal(text):
 def test_an_objective_says_exactly_this(text, metric, share, relation, limit):
     """Shares of percentiles are fractions: 0.999 as a float is not 999/1000."""
     objective = parse_objective(text)
-    assert objective == (metric, share, relation, limit, text.strip())
+    assert objective == (metric, share, relation, limit, text.strip(), None, None)
     assert objective.is_latency == (metric in ("ttft", "tpot", "itl", "e2e"))
+
+
+def test_an_objective_may_speak_of_one_class():
+    objective = parse_objective("ttft p95 <= 500ms  for interactive ")
+    assert objective.sla_class == "interactive"
+    assert objective.text == "ttft p95 <= 500ms  for interactive"
+    assert objective[:4] == parse_objective("ttft p95 <= 500ms")[:4]
+    assert "itl of all requests" in refusal("itl p95 <= 50ms for interactive")[0]
 
 
 @given(st.integers(0, 10**6), st.fractions(0, 1).filter(lambda share: 0 < share < 1))

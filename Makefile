@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test lint check bench fuzz fit accuracy docs clean
+.PHONY: plan test lint check bench fuzz fit accuracy traffic docs clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -32,6 +32,11 @@ fit: $(READY)  ## the step time's coefficients, from the measured data under TRU
 
 accuracy: $(READY)  ## every figure about accuracy, and docs/accuracy.md, from the data under TRUTH
 	$(BIN)/python -m benchmarks.accuracy $(TRUTH) --docs docs/accuracy.md
+
+TRACES ?= ../shared/data/traces
+
+traffic: $(READY)  ## fitted traffic against recorded, and docs/traffic-fits.md, from the data under TRACES
+	$(BIN)/python -m benchmarks.traffic $(TRACES) --docs docs/traffic-fits.md
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
 	$(BIN)/mkdocs build --strict

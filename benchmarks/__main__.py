@@ -17,9 +17,10 @@ import click
 import numba
 import numpy as np
 
+from benchmarks.drawing import drawing
 from benchmarks.engine import Entry, engine, failures_autoscaler, overload, play, preemption, prefix
 from benchmarks.loads import chat, set_up_for
-from benchmarks.parts import drawing, fewest_outstanding, routers, rule_door, step_times
+from benchmarks.parts import fewest_outstanding, routers, rule_door, step_times
 from benchmarks.size import scaling
 from benchmarks.start import start
 from benchmarks.stopwatch import FULL, QUICK, Effort

@@ -1,12 +1,11 @@
-"""The price of single parts: routers, rules of the user's own, step times, drawing, size."""
+"""The price of single parts: routers, rules of the user's own, step times."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from benchmarks.engine import Entry, play
-from benchmarks.loads import LLAMA_8B, QWEN_MOE, SEED, chat, set_up_for
+from benchmarks.loads import LLAMA_8B, QWEN_MOE, chat, set_up_for
 from benchmarks.stopwatch import Effort, take_turns
 from scenarios.latency import LinearLatency
 from scenarios.model import Scenario
@@ -14,7 +13,6 @@ from simulator.kernel.routing import ROUTERS
 from simulator.latency import step_time
 from simulator.plane import Plane
 from simulator.rules import ReplicaView, RequestView
-from simulator.traffic import draw_workload
 
 
 def rule_door(effort: Effort) -> list[Entry]:
@@ -108,31 +106,3 @@ def routers(effort: Effort) -> list[Entry]:
             for router, requests_per_s in speeds.items()
         ]
     return entries
-
-
-def drawing(effort: Effort) -> list[Entry]:
-    """Gamma arrivals and lognormal lengths, without prefixes and with two levels of them."""
-    traffic: dict[str, Any] = {
-        "arrivals": {"kind": "gamma", "rate": "24/s", "cv": 1.2},
-        "input_tokens": {"kind": "lognormal", "median": 1020, "p95": 3400, "max": 8192},
-        "output_tokens": {"kind": "lognormal", "median": 200, "p95": 600},
-    }
-    levels = [{"tokens": 512}, {"tokens": 256, "variants": 1000, "zipf": 1.0}]
-    demands = {
-        prefixes: chat(
-            4, effort.requests(1_000_000), traffic=traffic | {"prefixes": prefixes_given}
-        )
-        for prefixes, prefixes_given in ((0, []), (2, levels))
-    }
-    timed = take_turns(
-        effort.repeats,
-        {count: partial(draw_workload, scenario, SEED, 0) for count, scenario in demands.items()},
-    )
-    return [
-        {
-            "prefix_levels": count,
-            "requests": len(turn.result),
-            "requests_per_s": len(turn.result) / turn.cpu_s,
-        }
-        for count, turn in timed.items()
-    ]

@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "Learn the step time of your own engine from load tests.",
     "check": "Check a scenario file and show every fault.",
     "fit": "Fit the step time to measured data and print its errors.",
+    "trace": "Describe recorded traffic, and convert it.",
     "init": "Write an example scenario to start from.",
     "schema": "Print the JSON Schema of scenario files.",
 }

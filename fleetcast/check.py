@@ -39,6 +39,9 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
         f"  traffic  {load.rate_per_s:.2f} requests/s, {load.input_tokens:.0f} tokens in, "
         f"{load.output_tokens:.0f} out on average"
     )
+    for group in scenario.traffic:
+        if (users := getattr(group.arrivals, "users", None)) is not None:
+            click.echo(f"  users    {group.name}: {users.conversion}")
     click.echo(
         f"  replica  {scenario.model.name} on {scenario.gpus_per_replica} x "
         f"{scenario.replica.gpu.name}: {limits.blocks:,} KV blocks = {pool:,} tokens"

@@ -1,5 +1,9 @@
 """Where to look: a size below which no fleet keeps up for long, and a first guess. No simulation.
 
+Requests that follow others are taken to arrive at their nominal instants, in closed loops too: good
+enough for a first guess. Closed loops have no part in the bound: clients of a slow fleet ask less,
+so none is too small for them.
+
 In steady state a replica spends `fixed` seconds per step plus the marginal work w of the requests
 that arrive meanwhile: T = fixed + T r w for r requests/s, so T = fixed / (1 - r w). Everything
 else (batch, KV in use, TTFT) follows from T. Means only: queues, bursts and failures come later.
@@ -19,6 +23,7 @@ from simulator.kernel.step_time import StepTime
 from simulator.outages import unavailability
 from simulator.simulate import pools
 from simulator.traffic import NS_PER_S, Workload, draw_between
+from simulator.traffic.prefixes import take
 
 SAMPLES = 12
 
@@ -54,11 +59,17 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
     periods = [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
     main, *others = pools(scenario, scenario.fleet)
     limits, time = main.limits, main.time
-    load = measure_load(
-        periods, scenario.horizon_s, time, limits, probability, [o.limits for o in others]
-    )
+
+    def load_without(left_out: Sequence[int]) -> Load:
+        inside = [arriving(period, scenario.horizon_s, left_out) for period in periods]
+        others_limits = [other.limits for other in others]
+        return measure_load(inside, scenario.horizon_s, time, limits, probability, others_limits)
+
+    closed = [i for i, group in enumerate(scenario.traffic) if group.arrivals.kind == "closed"]
+    load = load_without([])
+    must_serve = load_without(closed) if closed else load
     objectives = scenario.objectives
-    low = max(1, ceil(stability_bound(load, time, limits)))
+    low = max(1, ceil(stability_bound(must_serve, time, limits)))
     serving = next(
         (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
     )
@@ -66,6 +77,21 @@ def bracket(scenario: Scenario, seed: int, first_replication: int, probability: 
     helping = sum(pool.replicas for pool in others)
     size = serving + spares(scenario, serving, probability)
     return Bracket(max(low - helping, 1), max(size - helping, 1), load)
+
+
+def arriving(period: Workload, horizon_s: float, left_out: Sequence[int]) -> Workload:
+    """The requests that nominally arrive in [0, horizon_s), without the groups `left_out`."""
+    if period.follow_ups is None and not left_out:
+        return period
+    inside = (period.arrival_ns >= 0) & (period.arrival_ns < horizon_s * NS_PER_S)
+    rows = np.flatnonzero(inside & ~np.isin(period.group, left_out))
+    return Workload(
+        period.arrival_ns[rows],
+        period.input_tokens[rows],
+        period.output_tokens[rows],
+        period.group[rows],
+        None if period.chains is None else take(period.chains, rows),
+    )
 
 
 def measure_load(
@@ -101,15 +127,20 @@ def measure_load(
 def tokens_seen_before(period: Workload, limits: Limits) -> np.ndarray:
     """Per request: leading prompt tokens that an earlier request of the period had too.
 
-    All zero without prefix caching. int64, at most the prompt less one token."""
+    All zero without prefix caching. int64, at most the prompt less one token. Keys of equal begin
+    may grow: of a segment that is seen again, as much is seen as the longest one before it had."""
     chains = period.chains
-    if chains is None or not limits.prefix_caching:
-        return np.zeros(len(period), dtype=np.int64)
-    again = np.ones(chains.keys.size, dtype=np.bool_)
-    again[np.unique(chains.keys, return_index=True)[1]] = False
     seen = np.zeros(len(period), dtype=np.int64)
-    row = np.repeat(np.arange(len(period)), np.diff(chains.first))
-    np.maximum.at(seen, row[again], chains.ends[again])
+    if chains is None or not limits.prefix_caching or not chains.keys.size:
+        return seen
+    order = np.argsort(chains.keys, kind="stable")
+    keys, ends = chains.keys[order], chains.ends[order]
+    again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+    # A running maximum that begins anew with each key: ends of later keys are lifted above all.
+    lifted = ends + np.cumsum(np.append(False, keys[1:] != keys[:-1])) * (int(ends.max()) + 1)
+    longest = np.maximum.accumulate(lifted) - lifted + ends
+    row = np.repeat(np.arange(len(period)), chains.counts)[order]
+    np.maximum.at(seen, row[again], np.minimum(ends[again], longest[again - 1]))
     return np.minimum(seen, period.input_tokens - 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from planner.plan import duration
 from reports.tables import few_percent
 from scenarios.catalogue.facts import Engine, Gpu
+from scenarios.demand import UserDemand
 from scenarios.latency import LinearLatency, Profile
 
 Data = dict[str, Any]
@@ -17,6 +18,8 @@ QUANTITY = re.compile(r"(-?\d[\d.e+-]*?)(s|/s|B|B/s|FLOP/s|USD/h)")
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 NOT_STRINGS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 LISTED_MAX = 8
+NUMBERS_MAX = 24
+"""Numbers of a list that are told: a day by its hours."""
 MEANINGS = {
     name: (field.description or "").replace("`", "")
     for part in (Profile, LinearLatency, Gpu, Engine)
@@ -32,7 +35,7 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
     replicas = [replica, *(pool["replica"] for pool in pools)]
     gpus = {used["gpu"]["name"]: used["gpu"] for used in replicas}
     engines = {used["engine"]["name"]["name"]: used["engine"]["name"] for used in replicas}
-    period: Data = {key: scenario[key] for key in ("horizon", "preroll", "drain")}
+    period = {key: scenario.get(key) for key in ("horizon", "preroll", "drain", "starts_at")}
     described: list[tuple[str, Data | None]] = [
         *((f"Traffic: {group['name']}", traffic(group)) for group in scenario["traffic"]),
         ("Period", period),
@@ -55,7 +58,11 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
 
 def traffic(group: Data) -> Data:
     shared = [prefix_text(prefix) for prefix in group.get("prefixes", [])]
-    return without_name(group) | {"prefixes": shared}
+    arrivals = group["arrivals"]
+    if (users := arrivals.get("users")) is not None:
+        arrivals = {key: value for key, value in arrivals.items() if key != "rate"}
+        arrivals["users"] = UserDemand.model_validate(users).conversion
+    return without_name(group) | {"arrivals": arrivals, "prefixes": shared}
 
 
 def prefix_text(prefix: Data) -> str:
@@ -147,15 +154,38 @@ def without_name(part: Data) -> Data:
 
 
 def facts(part: Data, prefix: str = "") -> Facts:
-    """One (label, text) per value; nested parts without a kind give several."""
+    """One (label, text) per value; nested parts give several, those of a list with numbers.
+
+    >>> facts({"arrivals": {"kind": "gamma", "cv": 2.0, "batch": {"kind": "constant", "count": 3}}})
+    [('arrivals', 'gamma (cv 2)'), ('arrivals: batch', 'constant (count 3)')]
+    """
     found: Facts = []
     for key, value in part.items():
         label = f"{prefix}{key.replace('_', ' ')}"
-        if isinstance(value, dict) and "kind" not in value:
+        if isinstance(value, dict) and "kind" in value:
+            inner = {name: each for name, each in value.items() if is_nested(name, each)}
+            plain = {name: each for name, each in value.items() if name not in inner}
+            found += [(label, phrase(plain)), *facts(inner, f"{label}: ")]
+        elif isinstance(value, dict) and is_nested(key, value):
             found += facts(value, f"{label}: ")
+        elif is_nested(key, value):
+            found += [(f"{label} {number}", phrase(each)) for number, each in enumerate(value, 1)]
         elif value not in (None, [], ""):
             found.append((label, phrase(value)))
     return found
+
+
+def is_nested(key: str, value: Any) -> bool:
+    """Whether a value is told by facts of its own: a part that is no file, or several that have
+    kinds or lists within. The components of a mixture are told in one line."""
+    if isinstance(value, dict):
+        return "sha256" not in value
+    parts = value if isinstance(value, list) and key != "of" else []
+    return any(
+        isinstance(each, dict)
+        and ("kind" in each or any(isinstance(x, list) for x in each.values()))
+        for each in parts
+    )
 
 
 def phrase(value: Any) -> str:
@@ -165,6 +195,8 @@ def phrase(value: Any) -> str:
     'lognormal (median 90, p95 300, weight 0.6)'
     """
     match value:
+        case {"path": path, "sha256": digest, **_rest}:
+            return f"{PurePath(path).name} (sha256 {digest[:12]})"
         case {"kind": kind, **details}:
             told = [
                 phrase(detail) if key == "of" else f"{str(key).replace('_', ' ')} {phrase(detail)}"
@@ -175,8 +207,10 @@ def phrase(value: Any) -> str:
         case dict():
             return ", ".join(f"{key} {phrase(detail)}" for key, detail in value.items())
         case list():
-            shown = "; ".join(phrase(item) for item in value[:LISTED_MAX])
-            more = len(value) - LISTED_MAX
+            numbers = all(isinstance(item, int | float) for item in value)
+            most = NUMBERS_MAX if numbers else LISTED_MAX
+            shown = "; ".join(phrase(item) for item in value[:most])
+            more = len(value) - most
             return shown if more <= 0 else f"{shown}; and {more:,} more"
         case bool():
             return "yes" if value else "no"

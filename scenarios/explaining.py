@@ -22,7 +22,6 @@ PLAIN_WORDS = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
-    "too_short": "at least one",
     "none_required": "nothing",
 }
 """pydantic's error types in the words of a YAML author."""
@@ -30,7 +29,7 @@ PLAIN_WORDS = {
 
 def fault_of(document: Document, error: ErrorDetails) -> Fault:
     """pydantic's error in our words: where, what we got, what is allowed."""
-    at, part = locate(document.data, error["loc"])
+    at, part, wanted = locate(document.data, error["loc"])
     context = error.get("ctx", {})
     got = f"got {shown(error['input'])}"
     match error["type"]:
@@ -58,9 +57,13 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
                 "".join(close),
             )
         case "union_tag_not_found":
-            return Fault(document.place(at), dotted((*at, "kind")), "missing", "see the reference")
+            kinds = ", ".join(kinds_of(wanted))
+            return Fault(document.place(at), dotted((*at, "kind")), "missing", kinds)
         case "quantity":
-            got = got if not isinstance(error["input"], dict) else error["msg"]
+            # A fault between parts names the one to change.
+            at = (*at, *context.get("at", ()))
+            whole = isinstance(error["input"], dict) or "at" in context
+            got = error["msg"] if whole else got
             return Fault(
                 document.place(at),
                 dotted(at),
@@ -68,6 +71,11 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
                 context["allowed"],
                 context.get("suggestion", ""),
             )
+        case "too_short" | "too_long":
+            least = error["type"] == "too_short"
+            bound = context["min_length" if least else "max_length"]
+            allowed = f"a list of at {'least' if least else 'most'} {bound}"
+            return Fault(document.place(at), dotted(at), got, allowed)
         case _:
             message = error["msg"].removeprefix("Input should be ")
             return Fault(
@@ -75,19 +83,22 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
             )
 
 
-def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any]:
-    """The path in the file of pydantic's `loc` (which also names union tags), and the type that
-    holds its last key."""
+def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any, Any]:
+    """The path in the file of pydantic's `loc` (which also names union tags), the type that holds
+    its last key, and the type of what stands there."""
     at: KeyPath = ()
     annotation: Any = Scenario
     holder: Any = Scenario
     for position, key in enumerate(loc):
-        if not has(data, key) and (position < len(loc) - 1 or tagged(annotation, key) is not None):
-            annotation = tagged(annotation, key) or annotation
+        if (option := tagged(annotation, key)) is not None:
+            annotation = option
+            continue
+        named = type_of_child(annotation, key) is not None or has(data, key)
+        if not named and position < len(loc) - 1:
             continue
         holder, annotation = plain_type(annotation), type_of_child(annotation, key)
         at, data = (*at, key), child(data, key)
-    return at, holder
+    return at, holder, annotation
 
 
 def child(data: Any, key: str | int) -> Any:
@@ -120,6 +131,15 @@ def tagged(annotation: Any, tag: str | int) -> Any:
     return None
 
 
+def kinds_of(annotation: Any) -> list[str]:
+    """The tags of a union, in its order."""
+    options = typing.get_args(plain_type(annotation))
+    fields = [getattr(plain_type(option), "model_fields", {}) for option in options]
+    return [
+        tag for each in fields if "kind" in each for tag in typing.get_args(each["kind"].annotation)
+    ]
+
+
 def type_of_child(annotation: Any, key: str | int) -> Any:
     annotation = plain_type(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -132,7 +152,9 @@ def type_of_child(annotation: Any, key: str | int) -> Any:
 
 
 def yaml_keys(part: Any) -> list[str]:
-    return [str(info.alias) for info in part.model_fields.values()] if part else []
+    """The keys that a part may have, its kind first."""
+    keys = [str(info.alias) for info in part.model_fields.values()] if part else []
+    return sorted(keys, key=lambda key: key != "kind")
 
 
 def line_to_add(part: Any, key: str) -> str:

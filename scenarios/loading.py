@@ -61,7 +61,7 @@ def restore(data: dict[str, Any]) -> Scenario:
 
 def hollow(detail: ErrorDetails) -> bool:
     """A list that is 'too short' only because its items have faults of their own."""
-    return detail["type"] == "too_short" and bool(detail["input"])
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def place_in_file(fault: Fault) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Model
-from scenarios.demand import CALENDAR, P95, OpenArrivals, Traffic
+from scenarios.demand import CALENDAR, P95, Traffic
 from scenarios.fleet import Fleet, Replica
 from scenarios.latency import Latency
 from scenarios.objectives import Objective, ObjectiveText
@@ -151,14 +151,18 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def profiles_know_the_time(self) -> Self:
-        arrivals = [group.arrivals for group in self.traffic]
-        kinds = {m.kind for a in arrivals if isinstance(a, OpenArrivals) for m in a.modulation}
-        if self.starts_at is None and kinds & set(CALENDAR):
-            raise PydanticCustomError(
-                "quantity",
-                "a daily or weekly profile, and no time at which a period starts",
-                {"allowed": "`starts_at: Tue 09:30`, or `starts_at: random`"},
-            )
+        for group, traffic in enumerate(self.traffic):
+            modulation = getattr(traffic.arrivals, "modulation", ())
+            for index, part in enumerate(modulation):
+                if self.starts_at is None and part.kind in CALENDAR:
+                    raise PydanticCustomError(
+                        "quantity",
+                        "a profile of the day or week, and no time at which a period starts",
+                        {
+                            "allowed": "`starts_at: Tue 09:30`, or `starts_at: random`",
+                            "at": ["traffic", group, "arrivals", "modulation", index],
+                        },
+                    )
         return self
 
     @model_validator(mode="after")

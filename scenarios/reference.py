@@ -35,14 +35,25 @@ def names_in(field: Any) -> list[str]:
 def section(name: str, part: dict[str, Any]) -> str:
     lines = [f"## {name}", "", part.get("description", ""), ""]
     lines += ["| key | takes | default | |", "|---|---|---|---|"]
-    required = part.get("required", [])
     for key, field in part["properties"].items():
-        default = "**required**" if key in required else shown_default(field)
+        default = needed(key, part) or shown_default(field)
         text = field.get("description", "")
         meaning = "" if text.startswith(("a time", "a rate", "a share")) else text
         cells = (f"`{key}`", takes(field), default, meaning.replace("\n", " "))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
+
+
+def needed(key: str, part: dict[str, Any]) -> str:
+    """Whether a part has to have a key, and which one may stand in its place."""
+    if key in part.get("required", []):
+        return "**required**"
+    if key in part.get("else", {}).get("required", []):
+        return "**required** without " + ", ".join(f"`{k}`" for k in part["if"]["required"])
+    instead = [either["required"][0] for either in part.get("anyOf", [])]
+    if key not in instead:
+        return ""
+    return " or ".join(["**required**", *(f"`{other}`" for other in instead if other != key)])
 
 
 def shown_default(field: dict[str, Any]) -> str:
@@ -52,13 +63,17 @@ def shown_default(field: dict[str, Any]) -> str:
 
 def takes(field: dict[str, Any]) -> str:
     """What a field's value looks like, in a few words."""
+    if "discriminator" in field:
+        kinds = field["discriminator"]["mapping"].items()
+        return "kind " + ", ".join(link(kind, reference) for kind, reference in kinds)
     options = field.get("anyOf") or field.get("oneOf")
     if options:
         named = [takes(option) for option in options if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(named))
     if "$ref" in field:
-        part = field["$ref"].rpartition("/")[2]
-        return f"[{part}](#{part.lower()})"
+        return link(field["$ref"].rpartition("/")[2], field["$ref"])
+    if "not" in field:
+        return "what differs from the preset"
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
@@ -72,3 +87,8 @@ def takes(field: dict[str, Any]) -> str:
         return "mapping to " + takes(field.get("additionalProperties", {}))
     kind = field.get("type", "text")
     return " or ".join(kind) if isinstance(kind, list) else {"string": "text"}.get(kind, kind)
+
+
+def link(text: str, reference: str) -> str:
+    """To the section of the part that a schema refers to."""
+    return f"[{text}](#{reference.rpartition('/')[2].lower()})"

@@ -20,9 +20,12 @@ def json_schema() -> dict[str, Any]:
     offer(schema["properties"]["model"], known.models)
     offer(definitions["Replica"]["properties"]["gpu"], known.gpus)
     offer(definitions["EngineSettings"]["properties"]["name"], known.engines)
+    let_presets_say_the_rest(definitions["Traffic"], known.presets)
     for part in (schema, *definitions.values()):
         for field in part.get("properties", {}).values():
             write_default_with_unit(field)
+        put_kind_first(part)
+        let_users_say_the_rate(part)
     return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 
@@ -43,6 +46,33 @@ def write_default_with_unit(field: dict[str, Any]) -> None:
     """The default as one would write it: '300s', where the model holds 300.0."""
     if "x-base-unit" in field and "default" in field:
         field["default"] = f"{field['default']:g}{field['x-base-unit']}"
+
+
+def put_kind_first(part: dict[str, Any]) -> None:
+    """What all kinds have in common stands behind what tells them apart."""
+    fields = part.get("properties", {})
+    if "kind" in fields:
+        part["properties"] = {"kind": fields["kind"]} | fields
+
+
+def let_users_say_the_rate(part: dict[str, Any]) -> None:
+    """Of `rate` and `users` one is needed, either."""
+    if {"rate", "users"} <= set(part.get("properties", {})):
+        part["required"] = [key for key in part["required"] if key != "rate"]
+        part["anyOf"] = [{"required": ["rate"]}, {"required": ["users"]}]
+
+
+def let_presets_say_the_rest(traffic: dict[str, Any], presets: dict[str, Any]) -> None:
+    """With a preset, lengths may be missing and arrivals go without their kind."""
+    fields = traffic["properties"]
+    fields["preset"]["anyOf"][0] = {"anyOf": [{"enum": sorted(presets)}, {"type": "string"}]}
+    rest = [key for key in traffic["required"] if key in ("input_tokens", "output_tokens")]
+    traffic["required"] = [key for key in traffic["required"] if key not in rest]
+    without_kind = {"type": "object", "not": {"required": ["kind"]}}
+    arrivals = fields["arrivals"]
+    about = {key: arrivals.pop(key) for key in ("description",) if key in arrivals}
+    fields["arrivals"] = {"anyOf": [arrivals, without_kind], **about}
+    traffic |= {"if": {"required": ["preset"]}, "else": {"required": rest}}
 
 
 def offer(field: dict[str, Any], names: dict[str, Any]) -> None:

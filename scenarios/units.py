@@ -152,6 +152,7 @@ PositiveSeconds = Annotated[Seconds, Field(gt=0, le=TIME_MAX_S)]
 Interval = Annotated[Seconds, Field(ge=1e-3, le=TIME_MAX_S)]
 """Between events that go on for ever: a shorter one would stop the clock."""
 Count = Annotated[Whole, Field(ge=1, lt=2**31)]
+PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
 Share = Annotated[
     float,

@@ -13,7 +13,8 @@ from simulator.kernel.routing import ROUTERS
 from simulator.kernel.state import ALLOWANCE, FLEET, NEVER_NS, NODE, POOL, REPLICA, REQUEST, State
 from simulator.kernel.step_time import STEP_TIME
 from simulator.run import UNFINISHED
-from simulator.traffic import Chains
+from simulator.traffic import Chains, Workload
+from simulator.traffic.follow_ups import NOBODY
 
 NO_LIMIT = 1 << 60
 
@@ -42,13 +43,14 @@ def new_state(setup: Setup) -> State:
         times=records(STEP_TIME, [pool.time for pool in pools]),
         replicas=replica_records(setup),
         boundary_ns=np.full(replicas, NEVER_NS),
+        end_ns=np.full(replicas, NEVER_NS),
         load=np.zeros(replicas, dtype=np.int64),
         running=np.zeros((replicas, max(p.limits.max_num_seqs for p in pools)), dtype=np.int32),
         phases=np.zeros((replicas, max(p.limits.block_tokens for p in pools)), dtype=np.int32),
         waiting=np.full((replicas, max(ranks.size, 1) if by_priority else 1, 2), -1, np.int32),
         requests=request_records(setup, ranks),
         ended=np.zeros(rows, dtype=np.int32),
-        arrival_ns=plain(setup.workload.arrival_ns),
+        **waiting_rows(setup.workload),
         fits=np.bitwise_or.reduce(
             [fits.astype(np.uint8) << index for index, fits in enumerate(setup.fits())],
             dtype=np.uint8,
@@ -69,9 +71,31 @@ def new_state(setup: Setup) -> State:
     )
 
 
-def plain(numbers: Ints) -> Ints:
-    """As the kernel was compiled for: int64, contiguous, writable; a copy only where it must be."""
-    return np.require(numbers, np.int64, ["C", "W"])
+def waiting_rows(workload: Workload) -> dict[str, Any]:
+    """When rows arrive, and who waits for whom."""
+    follow_ups = workload.follow_ups
+    if follow_ups is None:
+        none, nobody = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int32)
+        return {
+            "arrival_ns": plain(workload.arrival_ns), "follow_first": none, "pause_ns": none,
+        } | dict.fromkeys(("follow_rows", "otherwise", "pending", "heap"), nobody)  # fmt: skip
+    emerges, otherwise = follow_ups.emerges, follow_ups.otherwise
+    assert (follow_ups.pause_ns[emerges] > 0).all(), "no end brings an arrival of the same instant"
+    assert emerges[otherwise[otherwise != NOBODY]].all(), "whom a failure brings waits for others"
+    return {
+        "arrival_ns": np.where(emerges, NEVER_NS, workload.arrival_ns),
+        "follow_first": plain(follow_ups.first),
+        "follow_rows": plain(follow_ups.rows, np.int32),
+        "otherwise": plain(otherwise, np.int32),
+        "pause_ns": plain(follow_ups.pause_ns),
+        "pending": follow_ups.waits.astype(np.int32),
+        "heap": np.zeros(np.count_nonzero(emerges), dtype=np.int32),
+    }
+
+
+def plain(numbers: Any, dtype: Any = np.int64) -> Any:
+    """As the kernel was compiled for: contiguous and writable; a copy only where it must be."""
+    return np.require(numbers, dtype, ["C", "W"])
 
 
 def power_of_two(least: int) -> int:
@@ -88,6 +112,11 @@ def fleet_record(setup: Setup) -> Any:
     fleet.by_rule = setup.routing_rule is not None or setup.admission_rule is not None
     fleet.sample_interval_ns = setup.sample_interval_ns
     fleet.left = int(setup.counted.sum())
+    fleet.pause_min_ns = NEVER_NS
+    follow_ups = setup.workload.follow_ups
+    if follow_ups is not None and follow_ups.emerges.any():
+        fleet.pause_min_ns = follow_ups.pause_ns[follow_ups.emerges].min()
+        fleet.next_row = np.argmin(np.append(follow_ups.emerges, False))
     fleet.last_chosen = fleet.stranded_head = fleet.stranded_tail = fleet.spare_node = -1
     return record
 
@@ -121,6 +150,8 @@ def request_records(setup: Setup, ranks: Ints) -> Any:
     fresh.prompt, fresh.output = demand.input_tokens, demand.output_tokens
     fresh.own_node = fresh.next = fresh.replica = -1
     fresh.outcome = UNFINISHED
+    if demand.follow_ups is not None:
+        fresh.joined_ns = -NEVER_NS
     fresh.rank = np.searchsorted(ranks, setup.priority)
     fresh.counted = setup.counted
     return fresh

@@ -58,7 +58,7 @@ def compile_kernel() -> None:
     plane.drain(0)
     plane.start(0)
     plane.open(0)
-    entries.end(plane.state, 0, TIMED_OUT, 1)
+    entries.end(plane.state, 0, TIMED_OUT, 1, 1)
     entries.dispatch(plane.state, 0, 1)
     plane.run(3 * NS_PER_S)
     READY.touch()

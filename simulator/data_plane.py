@@ -70,7 +70,8 @@ class Setup:
 
     workload: Workload
     counted: NDArray[np.bool_]
-    """Rows that arrive in the period."""
+    """Rows that arrive in the period, of those that wait for nobody: whether a follow-up does is
+    known only when it arrives."""
     start_ns: int
     horizon_ns: int
     priority: NDArray[Any]
@@ -114,11 +115,13 @@ def can_ever_serve(limits: Limits, prompt: Any, output: Any) -> Any:
 class Outcome:
     """What became of every row of the workload, and what the fleet did in the period.
 
-    Columns, one row per request: first_token_ns and finish_ns (int64, the client's instants,
-    NEVER_NS: none), replica (the last one that held it, -1 none), preemptions, retries, outcome
+    Columns, one row per request: arrival_ns (int64; of a follow-up, when it really arrived,
+    NEVER_NS: it did not), first_token_ns and finish_ns (int64, the client's instants, NEVER_NS:
+    none), replica (the last one that held it, -1 none), preemptions, retries, outcome
     (simulator/run.py), cached_tokens (tokens found in the prefix cache at the last admission).
     """
 
+    arrival_ns: Ints
     first_token_ns: Ints
     finish_ns: Ints
     replica: NDArray[Any]

@@ -71,7 +71,7 @@ class Plane:
         """Everything before `until_ns`; whether the run is over."""
         until = int(min(until_ns, NEVER_NS))
         while (row := entries.advance(self.state, until)) >= 0:
-            self.dispatch(row, int(self.setup.workload.arrival_ns[row]))
+            self.dispatch(row, int(self.state.arrival_ns[row]))
         return bool(self.fleet.lost or (self.fleet.period_over and self.fleet.left == 0))
 
     def dispatch(self, row: int, now_ns: int) -> None:
@@ -79,20 +79,20 @@ class Plane:
         if not self.fleet.by_rule:
             entries.dispatch(self.state, row, now_ns)
             return
-        deadline_ns = int(self.setup.workload.arrival_ns[row]) + self.setup.timeout_ns
+        deadline_ns = int(self.state.arrival_ns[row]) + self.setup.timeout_ns
         if deadline_ns <= now_ns:
-            entries.end(self.state, row, TIMED_OUT, deadline_ns)
+            entries.end(self.state, row, TIMED_OUT, deadline_ns, now_ns)
             return
         request, replicas = self.request_view(row, now_ns), self.replica_views(row)
         admit, route = self.setup.admission_rule, self.setup.routing_rule
         if admit is not None and not admitted(admit, request, replicas):
-            entries.end(self.state, row, REJECTED, now_ns)
+            entries.end(self.state, row, REJECTED, now_ns, now_ns)
         elif not replicas:
             entries.strand(self.state, row)
         elif route is None:
             entries.dispatch(self.state, row, now_ns)
         elif (chosen := chosen_id(route, request, replicas)) is None:
-            entries.end(self.state, row, REJECTED, now_ns)
+            entries.end(self.state, row, REJECTED, now_ns, now_ns)
         else:
             entries.send(self.state, chosen, row, now_ns)
 
@@ -100,11 +100,11 @@ class Plane:
         """A request whose replica is gone has lost everything; whether its client still asks."""
         entries.lose_progress(self.state, row)
         request = self.state.requests[row]
-        deadline_ns = int(self.setup.workload.arrival_ns[row]) + self.setup.timeout_ns
+        deadline_ns = int(self.state.arrival_ns[row]) + self.setup.timeout_ns
         if deadline_ns <= now_ns:
-            entries.end(self.state, row, TIMED_OUT, deadline_ns)
+            entries.end(self.state, row, TIMED_OUT, deadline_ns, now_ns)
         elif request.retries >= self.setup.retries:
-            entries.end(self.state, row, LOST, now_ns)
+            entries.end(self.state, row, LOST, now_ns, now_ns)
         else:
             request.retries += 1
             return True
@@ -142,10 +142,12 @@ class Plane:
         self.env.process(self.end_period())
         self.env.run(until=self.env.at_last(end_ns))
         requests, fleet = self.state.requests, self.fleet
+        # Those whose arrival is known and yet to come never arrive.
+        self.state.arrival_ns[self.state.heap[: fleet.coming]] = NEVER_NS
         if fleet.sample_ns <= self.env.now and not fleet.lost:
             entries.take_sample(self.state)  # due at the very end
         if not fleet.lost:
-            deadline_ns = self.setup.workload.arrival_ns + self.setup.timeout_ns
+            deadline_ns = self.state.arrival_ns + self.setup.timeout_ns
             gone = (requests.outcome == UNFINISHED) & (deadline_ns <= self.env.now)
             requests.outcome[gone] = TIMED_OUT
             requests.finish_ns[gone] = deadline_ns[gone]
@@ -164,6 +166,7 @@ def outcome_of(state: State) -> Outcome:
     """What the state tells after a run; nothing of it keeps the records alive."""
     fleet = state.fleet[0]
     return Outcome(
+        arrival_ns=state.arrival_ns,
         **{name: state.requests[name].copy() for name in REQUEST_COLUMNS},
         samples=state.samples[: fleet.sampled],
         itl_histogram=state.histogram,

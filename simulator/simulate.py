@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scenarios.catalogue.facts import Model
 from scenarios.fleet import Fleet, PythonRule, Replica
@@ -71,6 +73,12 @@ def set_up(
     """All that serving a workload takes, as the data plane wants it."""
     horizon_ns = nanoseconds(scenario.horizon_s)
     counted = (workload.arrival_ns >= 0) & (workload.arrival_ns < horizon_ns)
+    requests_max = int(counted.sum())
+    if workload.follow_ups is not None:
+        # How many follow-ups arrive in the period is not known. What is allowed grows with their
+        # number: a run that misses more than if all of them did is lost.
+        counted &= ~workload.follow_ups.emerges
+        requests_max = int(counted.sum() + workload.follow_ups.emerges.sum())
     priorities = np.array([group.priority for group in scenario.traffic], dtype=np.int32)
     router = fleet.router
     return Setup(
@@ -87,7 +95,7 @@ def set_up(
         salt=int(stream(seed, "run", replication, "router").integers(2**63)),
         timeout_ns=nanoseconds(scenario.clients.timeout_s),
         retries=scenario.clients.retries,
-        allowances=allowances_for(int(counted.sum())) if allowances_for else (),
+        allowances=allowances_for(requests_max) if allowances_for else (),
         sample_interval_ns=max(horizon_ns // TIMELINE_SAMPLES, 1),
     )
 
@@ -147,11 +155,15 @@ def start_control(
 
 
 def collect(setup: Setup, outcome: Outcome) -> Run:
-    """The counted rows and the fleet's own figures."""
-    rows, demand, horizon_ns = setup.counted, setup.workload, setup.horizon_ns
+    """The rows that arrived in the period, by arrival, and the fleet's own figures."""
+    demand, horizon_ns, arrival_ns = setup.workload, setup.horizon_ns, outcome.arrival_ns
+    rows: NDArray[Any] = setup.counted
+    if demand.follow_ups is not None:
+        rows = np.flatnonzero((arrival_ns >= 0) & (arrival_ns < horizon_ns))
+        rows = rows[np.argsort(arrival_ns[rows], kind="stable")]
     columns = ["time_s", "replicas_up", "waiting", "running", "kv_used"]
     return Run(
-        arrival_s=demand.arrival_ns[rows] / NS_PER_S,
+        arrival_s=arrival_ns[rows] / NS_PER_S,
         input_tokens=demand.input_tokens[rows],
         output_tokens=demand.output_tokens[rows],
         group=demand.group[rows],

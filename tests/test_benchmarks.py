@@ -30,7 +30,7 @@ KEYS = {
         "slower_than_linear_share",
     },
     "routers": {"router", "replicas", "requests_per_s"},
-    "drawing": {"prefix_levels", "requests", "requests_per_s"},
+    "drawing": {"what", "requests", "requests_per_s"},
     "scaling": {"requests", "requests_per_s", "us_per_request"},
     "start": {"what", "cpu_s", "wall_s"},
 }  # fmt: skip

@@ -1,4 +1,5 @@
-"""The catalogue: what is known about GPUs, models and engines, each fact with source and date."""
+"""The catalogue: what is known about GPUs, models, engines and traffic, each fact with source and
+date."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from ruamel.yaml import YAML
 
-from scenarios.catalogue.facts import Engine, Gpu, Model
+from scenarios.catalogue.facts import Engine, Gpu, Model, Preset
 from scenarios.part import Part
 
-BUILT_IN_FILES = ("gpus.yaml", "models.yaml", "engines.yaml")
+BUILT_IN_FILES = ("gpus.yaml", "models.yaml", "engines.yaml", "traffic.yaml")
 COEFFICIENTS = "step_time.yaml"
 
 
@@ -64,6 +65,7 @@ class CatalogueFile(Part):
     engines: Annotated[dict[str, Engine], BeforeValidator(with_overheads)] = Field(
         default_factory=dict
     )
+    presets: Annotated[dict[str, Preset], BeforeValidator(with_names)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Catalogue:
     gpus: dict[str, Gpu]
     models: dict[str, Model]
     engines: dict[str, Engine]
+    presets: dict[str, Preset]
 
 
 def read_catalogue_file(path: Path) -> CatalogueFile:
@@ -88,7 +91,8 @@ def read_catalogue_file(path: Path) -> CatalogueFile:
 def built_in_catalogue() -> Catalogue:
     """The entries that come with the project."""
     here = Path(__file__).parent
-    return merged(Catalogue({}, {}, {}), [read_catalogue_file(here / f) for f in BUILT_IN_FILES])
+    files = [read_catalogue_file(here / name) for name in BUILT_IN_FILES]
+    return merged(Catalogue({}, {}, {}, {}), files)
 
 
 def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
@@ -98,6 +102,7 @@ def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
             gpus=catalogue.gpus | file.gpus,
             models=catalogue.models | file.models,
             engines=catalogue.engines | file.engines,
+            presets=catalogue.presets | file.presets,
         )
     return catalogue
 

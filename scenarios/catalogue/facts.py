@@ -1,6 +1,6 @@
 """What the catalogue knows about a GPU, a model, an engine: every entry with source and date."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat
 
@@ -172,5 +172,19 @@ class Engine(Part):
     """Whether prefills and decodes share a step unless told otherwise."""
     cold_start_s: Seconds
     """From a healthy node to a replica that serves, when the scenario does not say."""
+    source: str
+    date: str
+
+
+class Preset(Part):
+    """One kind of traffic: what a traffic group may say, without its name and its rate."""
+
+    name: str
+    description: str
+    """In a few words, for tables."""
+    figures: dict[str, str]
+    """Where each of its keys comes from: fitted to what, or assumed."""
+    traffic: dict[str, Any]
+    """As in a scenario's `traffic`; checked where it is used."""
     source: str
     date: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictFloat, model_validator
+from pydantic import Field, StrictBool, StrictFloat, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.demand.counts import ConstantDuration, Counts, Durations
@@ -10,9 +10,16 @@ from scenarios.demand.lengths import Cv, FileReference
 from scenarios.demand.modulation import Modulation
 from scenarios.demand.users import UserDemand
 from scenarios.part import Part
-from scenarios.units import Count, Interval, PerSecond, PositiveSeconds, Seconds, Share, SomeSeconds
+from scenarios.units import (
+    Count,
+    Interval,
+    PositiveRate,
+    PositiveSeconds,
+    Seconds,
+    Share,
+    SomeSeconds,
+)
 
-PositiveRate = Annotated[PerSecond, Field(gt=0)]
 CLIENTS_MAX = 100_000
 
 
@@ -26,7 +33,7 @@ class RateChange(Part):
 class OpenArrivals(Part):
     """Arrivals that do not wait for answers, at `rate`."""
 
-    rate_per_s: PositiveRate
+    rate_per_s: Annotated[PositiveRate, Field(examples=["20/s"])]
     """Mean rate of requests (of session starts where there are `sessions`)."""
     users: UserDemand | None = None
     """In place of `rate`: what people know of their application, converted."""
@@ -40,12 +47,21 @@ class OpenArrivals(Part):
         """`users` say the rate; with both, they must agree (a manifest carries both)."""
         if not isinstance(data, dict) or data.get("users") is None:
             return data
-        users = UserDemand.model_validate(data["users"])
         given = data.get("rate", data.get("rate_per_s"))
+        try:
+            users = UserDemand.model_validate(data["users"])
+        except ValidationError:
+            # Its faults are told with their own places, when the fields are looked at.
+            return data if given is not None else data | {"rate": "1/s"}
         said = f"{users.rate_per_s!r}/s"
         if given not in (None, said, users.rate_per_s):
             raise PydanticCustomError(
-                "quantity", "rate and users", {"allowed": f"one of the two: users say {said}"}
+                "quantity",
+                "rate beside users",
+                {
+                    "allowed": f"one of the two: these users ask at {users.rate_per_s:.6g}/s",
+                    "at": ["rate"],
+                },
             )
         return {key: value for key, value in data.items() if key != "rate_per_s"} | {"rate": said}
 
@@ -55,6 +71,14 @@ class Renewal(OpenArrivals):
 
     batch: Counts | None = None
     """Requests that come at the same instant; `rate` counts them all."""
+
+    @model_validator(mode="after")
+    def batches_of_somebody(self) -> Self:
+        if self.batch is not None and self.batch.fewest < 1:
+            raise PydanticCustomError(
+                "quantity", "batches of nobody", {"allowed": "counts from 1 on", "at": ["batch"]}
+            )
+        return self
 
 
 class ConstantArrivals(Renewal):
@@ -117,17 +141,43 @@ class MarkovArrivals(Renewal):
     @model_validator(mode="after")
     def states_make_a_chain(self) -> Self:
         if not any(state.level for state in self.states):
-            raise PydanticCustomError("quantity", "all levels are 0", {"allowed": "one above 0"})
+            raise PydanticCustomError(
+                "quantity", "all levels are 0", {"allowed": "one above 0", "at": ["states"]}
+            )
         for index, state in enumerate(self.states):
             follow = state.next
-            if follow is None:
-                continue
-            if len(follow) != len(self.states) or follow[index] or sum(follow) <= 0:
-                allowed = f"{len(self.states)} weights, not all zero, 0 for the state itself"
+            if follow is not None and (
+                len(follow) != len(self.states) or follow[index] or sum(follow) <= 0
+            ):
                 raise PydanticCustomError(
-                    "quantity", "weights of next states do not fit", {"allowed": allowed}
+                    "quantity",
+                    "weights that do not fit the states",
+                    {
+                        "allowed": f"{len(self.states)} weights, 0 for state {index} itself, "
+                        "another one above 0",
+                        "at": ["states", index, "next"],
+                    },
+                )
+        for index in range(len(self.states)):
+            if missed := set(range(len(self.states))) - self.reached_from(index):
+                raise PydanticCustomError(
+                    "quantity",
+                    f"states that fall apart: {min(missed)} never follows {index}",
+                    {"allowed": "weights by which each leads to all others", "at": ["states"]},
                 )
         return self
+
+    def reached_from(self, index: int) -> set[int]:
+        """The states that may come after this one, sooner or later."""
+        reached: set[int] = set()
+        ahead = [index]
+        while ahead:
+            at = ahead.pop()
+            follow = self.states[at].next or [other != at for other in range(len(self.states))]
+            found = {other for other, weight in enumerate(follow) if weight} - reached
+            reached |= found
+            ahead += found
+        return reached
 
 
 class PopulationArrivals(OpenArrivals):
@@ -158,7 +208,7 @@ class PopulationArrivals(OpenArrivals):
     def cv_in_order(self) -> Self:
         if self.cv_p95 is not None and self.cv_p95 < self.cv:
             raise PydanticCustomError(
-                "quantity", "cv_p95 below cv", {"allowed": "a cv_p95 of at least cv"}
+                "quantity", "below cv", {"allowed": "a cv_p95 of at least cv", "at": ["cv_p95"]}
             )
         return self
 
@@ -178,7 +228,7 @@ class Replay(Part):
     def window_in_order(self) -> Self:
         if self.until_s is not None and self.until_s <= self.from_s:
             raise PydanticCustomError(
-                "quantity", "until not after from", {"allowed": "from < until"}
+                "quantity", "not after from", {"allowed": "from < until", "at": ["until"]}
             )
         return self
 
@@ -195,18 +245,31 @@ class TraceArrivals(Replay):
     order: Literal["blocks", "recorded"] = "blocks"
     """`recorded` replays the trace as it is, from the start of the period on: every replication
     sees the same arrivals (but for thinning and the spreading of lumped timestamps)."""
-    loop: bool = False
-    """With `order: recorded`: begin again where the trace ends before the period does."""
+    loop: StrictBool = False
+    """With `order: recorded`: begin again where the trace ends, and let it have gone on before the
+    period. Otherwise nothing comes before the period, and the trace must last as long as it."""
+
+    @model_validator(mode="after")
+    def blocks_have_no_end(self) -> Self:
+        if self.loop and self.order == "blocks":
+            raise PydanticCustomError(
+                "quantity",
+                "loop with blocks, which always begin again",
+                {"allowed": "`order: recorded` beside it", "at": ["loop"]},
+            )
+        return self
 
 
 class ServegenArrivals(Replay):
     """ServeGen's clients: rate and burstiness of each in windows of 10 minutes, from its own files
-    (a folder of `chunk-N-trace.csv` and `chunk-N-dataset.json`, or the clients as Parquet)."""
+    (a folder of `chunk-N-trace.csv` and `chunk-N-dataset.json`, or the clients as Parquet). With
+    lengths of kind `trace` each client asks as recorded; one whose lengths were not recorded asks
+    like another one, drawn anew in every replication."""
 
     kind: Literal["servegen"]
     lengths_file: FileReference | None = None
     """Length quantiles per client, where they are not in the folder."""
-    random_start: bool = True
+    random_start: StrictBool = True
     """The period starts at any window of the recording, anew in every replication."""
 
 

@@ -17,6 +17,10 @@ class ConstantCount(Part):
     kind: Literal["constant"]
     count: Number
 
+    @property
+    def fewest(self) -> int:
+        return self.count
+
 
 class GeometricCount(Part):
     """`least`, `least` + 1, ...: after each one more follows with the same probability."""
@@ -30,6 +34,10 @@ class GeometricCount(Part):
         in_order(self.least, self.mean, "mean below the least", "mean >= least")
         return self
 
+    @property
+    def fewest(self) -> int:
+        return self.least
+
 
 class LognormalCount(Part):
     """Lognormal by its median and 95th percentile, rounded, at least `least`."""
@@ -41,7 +49,7 @@ class LognormalCount(Part):
     most: Number = COUNT_MAX
 
     @model_validator(mode="after")
-    def in_order(self) -> Self:
+    def percentiles_and_bounds_in_order(self) -> Self:
         in_order(self.median, self.p95, "p95 below the median", "a p95 of at least the median")
         in_order(self.least, self.most, "most below the least", "least <= most")
         return self
@@ -49,6 +57,10 @@ class LognormalCount(Part):
     @property
     def sigma(self) -> float:
         return math.log(self.p95 / self.median) / P95
+
+    @property
+    def fewest(self) -> int:
+        return self.least
 
 
 class TableCount(Part):
@@ -62,6 +74,10 @@ class TableCount(Part):
     def one_weight_each(self) -> Self:
         one_weight_each(self.weights, len(self.counts), "counts")
         return self
+
+    @property
+    def fewest(self) -> int:
+        return min(self.counts)
 
 
 Counts = Annotated[

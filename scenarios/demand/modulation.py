@@ -4,9 +4,10 @@ Instants count from the start of the period (0); daily and weekly profiles follo
 `starts_at`. Each replication is one sample path: what is random is drawn anew in each.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictFloat
+from pydantic import Field, StrictBool, StrictFloat, model_validator
+from pydantic_core import PydanticCustomError
 
 from scenarios.demand.lengths import FileReference
 from scenarios.part import Part
@@ -15,16 +16,29 @@ from scenarios.units import Interval, PositiveSeconds, SomeSeconds
 Factor = Annotated[StrictFloat, Field(ge=0, le=1e6)]
 
 
-class TableModulation(Part):
+class Recurring(Part):
+    """Consecutive intervals that come over and over."""
+
+    start_s: SomeSeconds = 0.0
+    """Where among them the period starts."""
+    random_start: StrictBool = False
+    """The period starts anywhere among them, anew in every replication."""
+
+    @model_validator(mode="after")
+    def starts_in_one_way(self) -> Self:
+        if self.random_start and self.start_s:
+            raise PydanticCustomError(
+                "quantity", "start beside random_start", {"allowed": "one of them", "at": ["start"]}
+            )
+        return self
+
+
+class TableModulation(Recurring):
     """Factors of consecutive intervals, over and over."""
 
     kind: Literal["table"]
     every_s: Interval
     factors: Annotated[tuple[Factor, ...], Field(min_length=1)]
-    start_s: SomeSeconds = 0.0
-    """Where in the table the period starts."""
-    random_start: bool = False
-    """The period starts anywhere in the table, anew in every replication."""
 
 
 class DailyModulation(Part):
@@ -42,7 +56,7 @@ class WeeklyModulation(Part):
 
 
 class RampModulation(Part):
-    """From 1 to `factor` evenly, beginning at `at` and taking `lasts`; it stays there."""
+    """From 1 to `factor` evenly, beginning at `at` and taking `lasts`; there it stays."""
 
     kind: Literal["ramp"]
     at_s: SomeSeconds = 0.0
@@ -61,7 +75,8 @@ class SpikeModulation(Part):
 
 
 class LevelModulation(Part):
-    """A random level per interval: lognormal with mean one."""
+    """A random level per interval: lognormal with mean one. Intervals count from the start of the
+    period."""
 
     kind: Literal["level"]
     every_s: Interval
@@ -71,15 +86,12 @@ class LevelModulation(Part):
     """Between the logarithms of neighbouring intervals (first-order autoregressive)."""
 
 
-class FileModulation(Part):
+class FileModulation(Recurring):
     """The shape of recorded demand: a file with columns `timestamp` and `value` (requests per
     interval), CSV or Parquet. Factors are its values over their mean: the level is `rate`."""
 
     kind: Literal["file"]
     file: FileReference
-    start_s: SomeSeconds = 0.0
-    random_start: bool = False
-    """The period starts anywhere in the file, anew in every replication."""
     missing_s: PositiveSeconds | None = None
     """Zeros that last at least this long are gaps of the recording and are left out."""
 

@@ -1,13 +1,14 @@
 """One group of requests: who sends them, when, how long they are and what they share."""
 
 import math
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StrictFloat, model_validator
+from pydantic import Field, StrictFloat, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.demand.arrivals import Arrivals, OpenArrivals
 from scenarios.demand.lengths import FromFile, FromTrace, Lengths, OwnLengths, Tokens
+from scenarios.demand.presets import PresetName, with_preset
 from scenarios.demand.sessions import Sessions
 from scenarios.part import Part
 from scenarios.units import Whole
@@ -33,6 +34,9 @@ class Traffic(Part):
     """One group of requests."""
 
     name: Annotated[str, Field(min_length=1)]
+    preset: PresetName | None = None
+    """Traffic of the catalogue: it says what is not written here, except the rate. Mappings are
+    merged; one of another `kind` replaces the preset's."""
     tenant: str | None = None
     """Whose requests these are; for the tables."""
     sla_class: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
@@ -53,6 +57,11 @@ class Traffic(Part):
     prefixes: Annotated[tuple[Prefix, ...], Field(max_length=6)] = ()
     """What the prompts of this group share, outermost first. These tokens stand in front of
     `input_tokens`: the prompt is longer by them. A variant after another parent is other tokens."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def what_the_preset_says(cls, group: Any, info: ValidationInfo) -> Any:
+        return with_preset(group, info)
 
     @model_validator(mode="after")
     def prefixes_can_be_counted(self) -> Self:
@@ -98,9 +107,15 @@ class Traffic(Part):
     def users_ask_for_what_arrives(self) -> Self:
         users = self.arrivals.users if isinstance(self.arrivals, OpenArrivals) else None
         if users is not None and (self.sessions is None) != (users.sessions_per_user_per_s is None):
-            wanted = "requests_per_user" if self.sessions is None else "sessions_per_user"
+            wanted = (
+                "`requests_per_user`, since this group has no `sessions`"
+                if self.sessions is None
+                else "`sessions_per_user`, since this group has `sessions`"
+            )
             raise PydanticCustomError(
-                "quantity", "what do users ask for?", {"allowed": f"`{wanted}` in users"}
+                "quantity",
+                "what do users ask for?",
+                {"allowed": wanted, "at": ["arrivals", "users"]},
             )
         return self
 
@@ -111,7 +126,10 @@ class Traffic(Part):
         if self.rank_correlation and (fixed or self.sessions is not None):
             raise PydanticCustomError(
                 "quantity",
-                "rank_correlation beside lengths that come together",
-                {"allowed": "lengths that are drawn, without sessions"},
+                "lengths that come together already",
+                {
+                    "allowed": "0, or lengths that are drawn independently, without sessions",
+                    "at": ["rank_correlation"],
+                },
             )
         return self

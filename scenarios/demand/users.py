@@ -6,9 +6,8 @@ from pydantic import Field, StrictFloat, model_validator
 from pydantic_core import PydanticCustomError
 
 from scenarios.part import Part
-from scenarios.units import PerSecond, Share, Whole
+from scenarios.units import PositiveRate, Share, Whole
 
-PositiveRate = Annotated[PerSecond, Field(gt=0)]
 People = Annotated[Whole, Field(ge=1, le=10**10)]
 
 
@@ -70,7 +69,7 @@ class UserDemand(Part):
         if self.registered is not None:
             people = f"{self.registered:,} users"
             if self.concurrent_share is not None:
-                people += f" x {self.concurrent_share:.4g} at once"
+                people += f" x {100 * self.concurrent_share:.4g}% at once"
         peak = f" x peak factor {self.peak_factor:g}" if self.peak_factor != 1 else ""
         return (
             f"{people} x {self.per_user_per_s * 3600:.4g} {what}/h{peak} "

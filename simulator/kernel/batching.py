@@ -129,7 +129,7 @@ def finish(s, replica_id, now_ns):
                 stop_decoding(s, replica_id, row)
                 release(s, replica_id, row, request.blocks, request.computed, False)
                 # The reply of a fuller step may have taken longer than all steps since.
-                end(s, row, COMPLETED, max(end_ns, request.first_token_ns))
+                end(s, row, COMPLETED, max(end_ns, request.first_token_ns), now_ns)
                 s.load[replica_id] -= 1
                 replica.stuck = False
                 continue

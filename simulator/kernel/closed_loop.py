@@ -54,7 +54,7 @@ def deliver(s, concurrency, seen, now_ns):
         row = fleet.next_row
         fleet.next_row += 1
         if s.fits[row] == 0:
-            end(s, row, REJECTED, now_ns)
+            end(s, row, REJECTED, now_ns, now_ns)
         else:
             join(s, 0, row, now_ns)
         seen = succeed(s, concurrency, seen)

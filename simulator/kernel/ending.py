@@ -11,11 +11,15 @@ TTFT, TPOT, E2E, ERROR = range(len(METRICS))
 
 
 @kernel
-def end(s, row, outcome, at_ns):
-    """A request leaves, once and for all; counted ones use up the allowances they exceed."""
+def end(s, row, outcome, at_ns, now_ns):
+    """A request leaves, once and for all; counted ones use up the allowances they exceed.
+
+    at_ns: for its client;  now_ns: for the fleet, which completes a request before the reply is
+    read, and notices late who has hung up.
+    """
     request = s.requests[row]
     request.outcome = outcome
-    request.finish_ns = at_ns
+    request.finish_ns, request.last_token_ns = at_ns, now_ns
     fleet = s.fleet[0]
     s.ended[fleet.ended] = row
     fleet.ended += 1

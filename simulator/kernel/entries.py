@@ -45,8 +45,8 @@ def drain(s, replica_id, rows):
 
 
 @door
-def end(s, row, outcome, at_ns):
-    ending.end(s, row, outcome, at_ns)
+def end(s, row, outcome, at_ns, now_ns):
+    ending.end(s, row, outcome, at_ns, now_ns)
 
 
 @door

@@ -74,7 +74,7 @@ def hang_up(s, replica_id, now_ns):
             position += 1
             continue
         leave_running(s, replica_id, position, 0, False)
-        end(s, row, TIMED_OUT, deadline_ns)
+        end(s, row, TIMED_OUT, deadline_ns, now_ns)
         s.load[replica_id] -= 1
     for rank in range(s.waiting.shape[1]):
         if replica.unsorted:
@@ -131,7 +131,7 @@ def hangs_up(s, replica_id, row, now_ns):
         replica.deadline_ns = min(replica.deadline_ns, deadline_ns)
         return False
     disown(s, row)
-    end(s, row, TIMED_OUT, deadline_ns)
+    end(s, row, TIMED_OUT, deadline_ns, now_ns)
     s.load[replica_id] -= 1
     return True
 

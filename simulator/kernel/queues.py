@@ -1,6 +1,7 @@
 """Who waits at a replica: the inbox of new requests, and one waiting queue per priority rank."""
 
 from simulator.kernel import kernel
+from simulator.kernel.follow_ups import look_ahead
 from simulator.kernel.state import NEVER_NS
 
 
@@ -26,6 +27,8 @@ def join(s, replica_id, row, now_ns):
     s.load[replica_id] += 1
     if replica.live and not replica.stepping:
         s.boundary_ns[replica_id] = now_ns
+    if s.fleet[0].pause_min_ns < NEVER_NS:
+        look_ahead(s, replica_id)
 
 
 @kernel

@@ -57,10 +57,12 @@ REPLICA = np.dtype(
 )
 REQUEST = np.dtype(
     [
-        ("joined_ns", "i8"),  # when it came to its replica
+        # When it came to its replica; while it waits for others: the latest end of one of them.
+        ("joined_ns", "i8"),
         ("first_token_ns", "i8"),  # when the client reads it
-        ("last_token_ns", "i8"),  # while preempted; else when its prefill ended
         ("finish_ns", "i8"),  # likewise
+        # While preempted; else when its prefill ended; afterwards when the fleet saw it end.
+        ("last_token_ns", "i8"),
         ("finish_step", "i8"),  # only while decoding
         ("prompt", "i4"),
         ("output", "i4"),
@@ -121,11 +123,14 @@ FLEET = np.dtype(
         ("salt", "u8"),
         ("router", "i8"),
         ("by_rule", "i8"),  # routing or admission is decided by Python code
-        ("next_row", "i8"),  # the next request to arrive
+        ("next_row", "i8"),  # the next to arrive of those that wait for nobody
+        ("coming", "i8"),  # rows in `heap`
+        ("pause_min_ns", "i8"),  # the shortest pause of a follow-up; NEVER_NS: there are none
         ("sample_ns", "i8"),  # the next sample of the timeline
         ("sample_interval_ns", "i8"),
         ("sampled", "i8"),
         ("ended", "i8"),  # requests
+        ("released", "i8"),  # of those that ended: whose follow-ups know of it
         ("left", "i8"),  # counted requests that have not ended
         ("period_over", "i8"),
         ("lost", "i8"),  # an allowance is exceeded
@@ -155,6 +160,9 @@ class State(NamedTuple):
     """REPLICA[R]."""
     boundary_ns: Any
     """int64[R]: the next step boundary, NEVER_NS when idle or dead."""
+    end_ns: Any
+    """int64[R]: no request of the replica ends before, unless it is drained; NEVER_NS without
+    follow-ups."""
     load: Any
     """int64[R]: requests running, waiting and in the inbox, + CLOSED when not routable."""
     running: Any
@@ -168,7 +176,20 @@ class State(NamedTuple):
     ended: Any
     """int32[N]: the rows that have ended, in that order; the first `fleet.ended` are in use."""
     arrival_ns: Any
-    """int64[N], sorted; a closed loop writes them (closed_loop.py)."""
+    """int64[N], sorted among rows that wait for nobody. NEVER_NS until an arrival that emerges is
+    known; closed loops (closed_loop.py) and follow-ups (follow_ups.py) write them."""
+    follow_first: Any
+    """int64[N + 1]: the edges of each row; this and the next five are empty without follow-ups."""
+    follow_rows: Any
+    """int32[edges]: who waits for the row to complete."""
+    otherwise: Any
+    """int32[N]: who arrives if the row fails, -1: nobody."""
+    pause_ns: Any
+    """int64[N]: 0 for rows that wait for nobody."""
+    pending: Any
+    """int32[N]: how many a row still waits for; 0 once it has arrived."""
+    heap: Any
+    """int32[rows that wait]: a binary heap of those whose arrival is known and yet to come."""
     fits: Any
     """uint8[N]: bit p is set when a replica of pool p can hold the request."""
     chain_first: Any

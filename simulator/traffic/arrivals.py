@@ -1,63 +1,68 @@
 """When requests arrive: renewal processes whose rate may change over time.
 
 A process with unit mean gaps runs in 'operational time'; the cumulative rate maps it to seconds.
-So a rate table changes how fast the process runs, not its character (Gerhardt and Nelson 2009).
+So a changing rate changes how fast the process runs, not its character (Gerhardt and Nelson 2009,
+'Transforming renewal processes for simulation of nonstationary arrival processes',
+https://doi.org/10.1287/ijoc.1080.0316).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scenarios.demand import ConstantArrivals, GammaArrivals, PoissonArrivals
-
-Renewal = ConstantArrivals | PoissonArrivals | GammaArrivals
-Times = NDArray[np.float64]
-
-
-def draw_arrivals(
-    process: Renewal, start_s: float, end_s: float, rng: np.random.Generator
-) -> Times:
-    """Sorted arrival instants in [start_s, end_s), seconds; the counted period starts at 0."""
-    times_s, counts = cumulative_rate(process, start_s, end_s)
-    gaps_drawn = draw_unit_gaps(process, float(counts[-1]), rng)
-    operational = np.cumsum(gaps_drawn)
-    operational = operational[operational < counts[-1]]
-    return np.asarray(np.interp(operational, counts, times_s))
+from scenarios.demand import (
+    ConstantArrivals,
+    GammaArrivals,
+    MarkovArrivals,
+    OnOffArrivals,
+    Renewal,
+    WeibullArrivals,
+)
+from simulator.traffic.counts import draw_counts, mean_count
+from simulator.traffic.drawing import Period, RngOf
+from simulator.traffic.gaps import Family, Floats, first_gaps, shape_of, unit_gaps
+from simulator.traffic.hidden_states import chain_of, draw_path
+from simulator.traffic.modulation import rate_over_time
+from simulator.traffic.steps import Steps, product
 
 
-def cumulative_rate(process: Renewal, start_s: float, end_s: float) -> tuple[Times, Times]:
-    """Knots of the expected count: instants (seconds) and requests expected since `start_s`."""
-    changes = sorted((change.at_s, change.rate_per_s) for change in process.rate_table)
-    inside = [(at, rate) for at, rate in changes if start_s < at < end_s]
-    first = [rate for at, rate in changes if at <= start_s]
-    times_s = np.array([start_s, *(at for at, _ in inside), end_s])
-    rates = np.array([first[-1] if first else process.rate_per_s, *(rate for _, rate in inside)])
-    return times_s, np.concatenate([[0.0], np.cumsum(rates * np.diff(times_s))])
+def draw_arrivals(process: Renewal, period: Period, rng_of: RngOf) -> Floats:
+    """Sorted arrival instants in [start_s, end_s), seconds; requests of one batch share theirs."""
+    rate = rate_over_time(process, period, rng_of)
+    if isinstance(process, OnOffArrivals | MarkovArrivals):
+        rate = product([rate, draw_path(chain_of(process), period, rng_of("states"))])
+    if process.batch is not None:
+        rate = rate.scaled(1.0 / mean_count(process.batch))
+    instants_s = draw_renewals(*gap_law(process), rate, rng_of("gaps"))
+    if process.batch is None:
+        return instants_s
+    return np.repeat(instants_s, draw_counts(process.batch, instants_s.size, rng_of("batch")))
 
 
-def draw_unit_gaps(process: Renewal, total: float, rng: np.random.Generator) -> Times:
+def gap_law(process: Renewal) -> tuple[Family, float]:
+    """The family of the gaps in operational time, and its shape."""
+    match process:
+        case ConstantArrivals():
+            return "constant", 1.0
+        case WeibullArrivals(cv=cv):
+            return "weibull", shape_of("weibull", cv)
+        case GammaArrivals(cv=cv) | OnOffArrivals(cv=cv):
+            return "gamma", shape_of("gamma", cv)
+    return "poisson", 1.0
+
+
+def draw_renewals(family: Family, shape: float, rate: Steps, rng: np.random.Generator) -> Floats:
+    """Arrivals of a process that has always run, over the span of `rate`."""
+    areas = rate.areas
+    operational = np.cumsum(draw_gaps(family, shape, float(areas[-1]), rng))
+    operational = operational[: np.searchsorted(operational, areas[-1])]
+    return np.asarray(np.interp(operational, areas, rate.times_s))
+
+
+def draw_gaps(family: Family, shape: float, total: float, rng: np.random.Generator) -> Floats:
     """Gaps of mean one whose sum exceeds `total`; the first one is stationary."""
-    gaps: list[Times] = [np.array([first_gap(process, rng)])]
+    gaps = [first_gaps(family, shape, 1, rng)]
     covered = float(gaps[0][0])
     while covered <= total:
         size = int((total - covered) * 1.1) + 64
-        gaps.append(unit_gaps(process, size, rng))
+        gaps.append(unit_gaps(family, shape, size, rng))
         covered += float(gaps[-1].sum())
     return np.concatenate(gaps)
-
-
-def first_gap(process: Renewal, rng: np.random.Generator) -> float:
-    """From the start to the first arrival, as if the process had always run: a uniform part of a
-    length-biased gap, since an instant falls into long gaps more often (Cox 1962)."""
-    if process.kind == "constant":
-        return float(rng.random())
-    shape = 1.0 if process.kind == "poisson" else 1.0 / process.cv**2
-    return float(rng.random() * rng.gamma(shape + 1.0, 1.0 / shape))
-
-
-def unit_gaps(process: Renewal, size: int, rng: np.random.Generator) -> Times:
-    if process.kind == "constant":
-        return np.ones(size)
-    if process.kind == "poisson":
-        return rng.exponential(1.0, size)
-    shape = 1.0 / process.cv**2
-    return rng.gamma(shape, 1.0 / shape, size)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from simulator.traffic.follow_ups import FollowUps
 from simulator.traffic.prefixes import Chains
 
+NS_PER_S = 1_000_000_000
+
 RngOf = Callable[..., np.random.Generator]
 """The random stream of one purpose (words and numbers) of one group in one replication."""
 
@@ -22,6 +24,8 @@ class Period:
     horizon_s: float
     week_s: float = 0.0
     """Where in the week instant 0 lies, in seconds since Monday 00:00."""
+    haste: float = 1.0
+    """How many times faster than the fastest engine clients of a closed loop may come round."""
 
 
 @dataclass(frozen=True)

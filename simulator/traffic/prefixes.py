@@ -21,7 +21,9 @@ class Chains:
     """The prompts as chains of segments, for the prefix cache.
 
     Segments of row i are first[i] .. first[i + 1] - 1 (int64[rows + 1]). keys int64[segments], at
-    least 0: equal keys mean equal tokens from the start of the prompt to the end of that segment.
+    least 0: equal keys mean equal tokens from the start of the prompt to the end of that segment,
+    to the nearer end where two differ, and the same begin (the end of the segment before): the
+    turns of a session are one segment that grows.
     ends int64[segments]: tokens up to there, increasing within a row; beyond the prompt they reach
     into the output, at most to its end. Tokens after the last end are the request's own.
     """

@@ -1,21 +1,22 @@
 """Scenario -> Workload: all demand of one replication, drawn before the clock starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.demand import FromTrace, TraceArrivals, Traffic
+from scenarios.demand import ClosedArrivals, Traffic
 from scenarios.model import Scenario
 from simulator.streams import stream
-from simulator.traffic.arrivals import draw_arrivals
-from simulator.traffic.follow_ups import FollowUps
-from simulator.traffic.lengths import draw_lengths
-from simulator.traffic.prefixes import Chains, draw_chains, merged, take
-from simulator.traffic.traces import draw_trace_rows
+from simulator.traffic.closed import draw_closed
+from simulator.traffic.drawing import NS_PER_S, Drawing, Period, RngOf
+from simulator.traffic.follow_ups import FollowUps, chosen, side_by_side
+from simulator.traffic.in_progress import draw_open_sessions
+from simulator.traffic.open_loop import draw_open
+from simulator.traffic.prefixes import Chains, Ints, merged
 
-NS_PER_S = 1_000_000_000
+WEEK_S = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -41,62 +42,79 @@ class Workload:
         return self.arrival_ns.size
 
 
-def draw_workload(scenario: Scenario, seed: int, replication: int) -> Workload:
-    """The requests of one replication, from the pre-roll to the end of the drain."""
-    return draw_between(
-        -scenario.preroll_s, scenario.horizon_s + scenario.drain_s, scenario, seed, replication
-    )
+def draw_workload(scenario: Scenario, seed: int, replication: int, haste: float = 1.0) -> Workload:
+    """The requests of one replication, from the pre-roll to the end of the drain.
+
+    haste: how much further the chains of closed loops are drawn than the fastest engine gets
+    (closed.py); what is drawn without it stays the same.
+    """
+    start_s, end_s = -scenario.preroll_s, scenario.horizon_s + scenario.drain_s
+    return draw_between(start_s, end_s, scenario, seed, replication, haste)
 
 
 def draw_between(
-    start_s: float, end_s: float, scenario: Scenario, seed: int, replication: int
+    start_s: float,
+    end_s: float,
+    scenario: Scenario,
+    seed: int,
+    replication: int,
+    haste: float = 1.0,
 ) -> Workload:
-    """The requests that arrive in [start_s, end_s)."""
-    columns, chains = zip(
-        *(
-            draw_group(traffic, index, (start_s, end_s), seed, replication)
-            for index, traffic in enumerate(scenario.traffic)
-        ),
-        strict=True,
+    """The requests that arrive in [start_s, end_s), and follow-ups that may."""
+    week_s = scenario.starts_at
+    if week_s == "random":
+        week_s = WEEK_S * float(stream(seed, "run", replication, "starts_at").random())
+    period = Period(start_s, end_s, scenario.horizon_s, float(week_s or 0.0), haste)
+    return put_together(
+        [
+            draw_group(traffic, period, streams_of(traffic, seed, replication))
+            for traffic in scenario.traffic
+        ]
     )
-    arrival, inputs, outputs, group = (np.concatenate(part) for part in zip(*columns, strict=True))
-    order = np.argsort(arrival, kind="stable")
+
+
+def streams_of(traffic: Traffic, seed: int, replication: int) -> RngOf:
+    """The random streams of one traffic group, by purpose."""
+    return lambda *purpose: stream(seed, "run", replication, "traffic", traffic.name, *purpose)
+
+
+def draw_group(traffic: Traffic, period: Period, rng_of: RngOf) -> Drawing:
+    """What one traffic group sends."""
+    if isinstance(traffic.arrivals, ClosedArrivals):
+        return draw_closed(traffic, traffic.arrivals, period, rng_of)
+    if traffic.sessions is not None:
+        return draw_open_sessions(traffic, period, rng_of)
+    return draw_open(traffic, period, rng_of)
+
+
+def put_together(drawings: Sequence[Drawing]) -> Workload:
+    """The rows of all groups in order of arrival; at the same instant, in order of the groups."""
+    sizes = [drawing.arrival_s.size for drawing in drawings]
+    arrival_ns = np.concatenate(
+        [np.rint(drawing.arrival_s * NS_PER_S).astype(np.int64) for drawing in drawings]
+    )
+    order = np.argsort(arrival_ns, kind="stable")
     return Workload(
-        arrival[order],
-        inputs[order].astype(np.int32),
-        outputs[order].astype(np.int32),
-        group[order],
-        merged(chains, order) if any(part.keys.size for part in chains) else None,
+        arrival_ns[order],
+        np.concatenate([drawing.input_tokens for drawing in drawings])[order].astype(np.int32),
+        np.concatenate([drawing.output_tokens for drawing in drawings])[order].astype(np.int32),
+        np.repeat(np.arange(len(drawings), dtype=np.int16), sizes)[order],
+        chains_in_order([drawing.chains for drawing in drawings], order),
+        follow_ups_in_order([drawing.follow_ups for drawing in drawings], sizes, order),
     )
 
 
-def draw_group(
-    traffic: Traffic, index: int, span_s: tuple[float, float], seed: int, replication: int
-) -> tuple[tuple[NDArray[Any], ...], Chains]:
-    """The columns and the chains of one traffic group."""
-    path = ("run", replication, "traffic", traffic.name)
-    trace, rows, window, recorded = None, None, None, None
-    if isinstance(traffic.arrivals, TraceArrivals):
-        rng = stream(seed, *path, "windows")
-        trace, times_s, rows, window = draw_trace_rows(traffic.arrivals, *span_s, rng)
-        if trace.chains is not None and isinstance(traffic.input_tokens, FromTrace):
-            recorded = take(trace.chains, rows)
-    else:
-        times_s = draw_arrivals(traffic.arrivals, *span_s, stream(seed, *path, "gaps"))
-    lengths = []
-    for purpose in ("input_tokens", "output_tokens"):
-        wanted = getattr(traffic, purpose)
-        if isinstance(wanted, FromTrace):
-            lengths.append(getattr(trace, purpose)[rows])
-        else:
-            lengths.append(draw_lengths(wanted, times_s.size, stream(seed, *path, purpose)))
-    lengths[0] = lengths[0] + sum(prefix.tokens for prefix in traffic.prefixes)
-    chains = draw_chains(
-        traffic.prefixes,
-        times_s.size,
-        lambda level: stream(seed, *path, "prefixes", level),
-        recorded,
-        window,
-    )
-    arrival_ns = np.rint(times_s * NS_PER_S).astype(np.int64)
-    return (arrival_ns, lengths[0], lengths[1], np.full(times_s.size, index, np.int16)), chains
+def chains_in_order(groups: Sequence[Chains], order: Ints) -> Chains | None:
+    """What the prompts of all groups share; None when they share nothing."""
+    if not any(group.keys.size for group in groups):
+        return None
+    return merged(groups, order) if len(groups) > 1 else groups[0]  # which is in order
+
+
+def follow_ups_in_order(
+    groups: Sequence[FollowUps | None], sizes: Sequence[int], order: Ints
+) -> FollowUps | None:
+    """Who waits for whom in all groups; None when nobody does."""
+    if all(group is None or not group.emerges.any() for group in groups):
+        return None
+    return chosen(side_by_side(groups, sizes), order) if len(groups) > 1 else groups[0]

@@ -457,7 +457,9 @@ def test_a_trace_that_cannot_be_used_is_one_message(command, no_page, name):
     code, printed, errors = command(name, "tiny.yaml", "--set", change, *workers)
     assert (code, printed) == (2, "")
     assert errors.startswith("Error: ")
-    assert "rows.csv: row 2: a request without prompt or output tokens (1 such rows)" in errors
+    assert "rows.csv: 1 of 2 rows of this Azure LLM CSV cannot be used:" in errors
+    assert "1 row: a request without output tokens: it failed (line 3)" in errors
+    assert "fleetcast trace convert rows.csv -o clean.parquet" in errors
 
 
 def test_init_writes_a_scenario_that_check_accepts(command):

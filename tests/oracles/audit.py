@@ -34,11 +34,29 @@ def audit(plane: Plane) -> None:
         live_nodes += len(nodes)
     assert s.fleet[0].fresh_node == live_nodes + len(spare_nodes(s))
     assert set(places.values()) <= {1}, "a request is in one place"
-    arrived = np.arange(s.requests.size) < s.fleet[0].next_row
+    arrived = audit_arrivals(s, plane.env.now)
     around = np.flatnonzero(arrived & (s.requests.outcome == UNFINISHED)).tolist()
     assert sorted(places) == around, "who has arrived is somewhere or has ended"
     counted = (s.requests.counted == 1) & (s.requests.outcome == UNFINISHED)
     assert s.fleet[0].left == counted.sum()
+
+
+def audit_arrivals(s: State, now_ns: int) -> Any:
+    """Which rows have arrived; of those that wait for others, only some arrivals are known."""
+    fleet, heap = s.fleet[0], s.heap[: s.fleet[0].coming].tolist()
+    arrived = np.arange(s.requests.size) < fleet.next_row
+    if fleet.pause_min_ns < NEVER_NS:
+        emerges = s.pause_ns > 0
+        arrived[emerges] = (s.arrival_ns < NEVER_NS)[emerges]
+        assert arrived[heap].all() and emerges[heap].all(), "of those in the heap it is known"
+        arrived[heap] = False
+        assert (s.pending[arrived] == 0).all()
+        assert (s.end_ns >= s.boundary_ns)[s.boundary_ns < NEVER_NS].all()
+    assert len(set(heap)) == len(heap)
+    keys = [(int(s.arrival_ns[row]), row) for row in heap]
+    assert all(keys[(place - 1) // 2] < keys[place] for place in range(1, len(keys)))
+    assert (s.arrival_ns[arrived] <= now_ns).all() and (s.arrival_ns[heap] >= now_ns).all()
+    return arrived
 
 
 def listed(s: State, head: int, tail: int) -> list[int]:

@@ -18,8 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.data_plane import Limits, Outcome, Setup
+from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
+from simulator.traffic import Chains
 from tests.oracles.fuzz_cases import Case, random_case
 from tests.oracles.twin import Twin
 from tests.oracles.twin_engine import Request, Scheduler, Step
@@ -61,10 +63,23 @@ class Watched(Twin):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        names = "stranded", "pauses", "prefills without blocks", "preemptions after a pause"
+        names = (
+            "stranded", "pauses", "prefills without blocks", "preemptions after a pause",
+            "arrivals after a failure", "arrivals brought forward",
+        )  # fmt: skip
         self.happened = Counter(dict.fromkeys(names, 0))
+        self.bring, self.arrivals.bring = self.arrivals.bring, self.watched_bring
         for replica in self.replicas:
             replica.scheduler = WatchedScheduler(replica.scheduler.limits, self.happened)
+
+    def watched_bring(self, request: Request, ended_ns: int) -> None:
+        before_ns = request.planned_ns
+        self.bring(request, ended_ns)
+        self.happened["arrivals brought forward"] += request.planned_ns < before_ns < NEVER_NS
+
+    def arrive(self, request: Request) -> None:
+        self.happened["arrivals after a failure"] += len(request.ends_ns) < request.waits_for
+        super().arrive(request)
 
     def route(self, request: Request) -> None:
         super().route(request)
@@ -95,6 +110,10 @@ def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
     instants = np.concatenate([outcome.finish_ns, outcome.first_token_ns])
     limits = [pool.limits for pool in setup.pools]
     by_rule = setup.routing_rule is not None
+    follow_ups, arrived = setup.workload.follow_ups, outcome.arrival_ns < NEVER_NS
+    emerges = follow_ups.emerges if follow_ups is not None else np.zeros_like(arrived)
+    arrivals_ns, together = np.unique(outcome.arrival_ns[arrived], return_counts=True)
+    tied = arrivals_ns[together > 1]
     return Counter(
         {
             "cases": 1,
@@ -113,7 +132,13 @@ def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
             "retries": int(outcome.retries.sum()),
             **happened,
             "cached tokens": int(outcome.cached_tokens.sum()),
-            "arrivals at a step's end": int(np.isin(setup.workload.arrival_ns, instants).sum()),
+            "arrivals at a step's end": int(np.isin(outcome.arrival_ns, instants).sum()),
+            "follow-ups": int(follow_ups is not None),
+            "follow-ups that arrived": int((arrived & emerges).sum()),
+            "follow-ups that never arrived": int((~arrived & emerges).sum()),
+            "follow-ups at equal instants": int(
+                np.isin(outcome.arrival_ns[arrived & emerges], tied).sum()
+            ),
             "stopped early": int(outcome.stopped_early),
             "routing rules": int(by_rule),
             "admission rules": int(setup.admission_rule is not None),
@@ -123,6 +148,7 @@ def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
             "asynchronous": int(any(one.async_scheduling for one in limits)),
             "synchronous": int(not all(one.async_scheduling for one in limits)),
             "prefix caching": int(any(one.prefix_caching for one in limits)),
+            "growing prefixes": int(grows(setup.workload.chains)),
             "unchunked": int(not all(one.chunked_prefill for one in limits)),
             "prefill first": int(not all(one.mixed_steps for one in limits)),
             "experts": int(any(pool.time.experts_s > 0 for pool in setup.pools)),
@@ -130,6 +156,14 @@ def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
             f"router {setup.router}": int(len(setup.pool_of) > 1 and not by_rule),
         }
     )
+
+
+def grows(chains: Chains | None) -> bool:
+    """Whether a segment ends here in one prompt and there in another."""
+    if chains is None:
+        return False
+    ends = np.unique(np.stack([chains.keys, chains.ends]), axis=1)
+    return bool(np.unique(ends[0]).size < ends[0].size)
 
 
 def total(comparisons: Iterable[Comparison]) -> Counter[str]:

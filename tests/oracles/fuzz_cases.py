@@ -8,7 +8,7 @@ events at the same instant.
 """
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from tests.oracles.fuzz_fleet import (
     short_of_work,
     timeout_ns,
 )
+from tests.oracles.fuzz_follow_ups import random_follow_ups
 
 ROUTERS = (
     "round-robin", "random", "power-of-two", "least-outstanding", "least-kv", "prefix-aware",
@@ -48,7 +49,13 @@ class Case:
     def differences(self, a: Outcome, b: Outcome) -> list[str]:
         """Where the run may end before `end_ns`, what depends on that instant is left out."""
         everything = self.end_ns == self.setup.horizon_ns
-        return differences(a, b, None if everything else self.setup.counted)
+        return differences(a, b, None if everything else self.counted(a) | self.counted(b))
+
+    def counted(self, outcome: Outcome) -> NDArray[np.bool_]:
+        """Rows that arrived in the period."""
+        arrival_ns = outcome.arrival_ns
+        counted: NDArray[np.bool_] = (arrival_ns >= 0) & (arrival_ns < self.setup.horizon_ns)
+        return counted
 
 
 def play(plane: DataPlane, script: Iterable[Action], end_ns: int) -> Outcome:
@@ -102,7 +109,8 @@ def differences(a: Outcome, b: Outcome, rows: NDArray[np.bool_] | None = None) -
 
 
 ROW_COLUMNS = (
-    "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome", "cached_tokens",
+    "arrival_ns", "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome",
+    "cached_tokens",
 )  # fmt: skip
 
 
@@ -135,6 +143,7 @@ def random_case(seed: int, **forced: Any) -> Case:
         "failures": bool(rng.random() < 0.6),
         "to_the_end": bool(rng.random() < 0.5),
         "steps": int(rng.integers(5, 250)),
+        "follow_ups": None,
     }
     if rng.random() < 0.05:
         # Now and then far outside what is usual, where narrow types would overflow.
@@ -158,10 +167,17 @@ def random_case(seed: int, **forced: Any) -> Case:
         block_tokens=int(rng.choice(blocks)),
         tokens_max=max(pool.limits.blocks * pool.limits.block_tokens for pool in pools),
     )
+    follow_rng = rng.spawn(1)[0]
+    follow_up = follow_rng.random() < 1 / 3
     arrival_ns = workload.arrival_ns
+    counted = (arrival_ns >= 0) & (arrival_ns < horizon_ns)
+    if follow_up if choices["follow_ups"] is None else choices["follow_ups"]:
+        follow_ups = random_follow_ups(follow_rng, len(workload), grid_ns)
+        workload = replace(workload, follow_ups=follow_ups)
+        counted &= ~follow_ups.emerges
     setup = Setup(
         workload=workload,
-        counted=(arrival_ns >= 0) & (arrival_ns < horizon_ns),
+        counted=counted,
         start_ns=start_ns,
         horizon_ns=horizon_ns,
         priority=rng.integers(0, choices["priorities"], len(workload)),

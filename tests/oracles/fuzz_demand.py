@@ -66,6 +66,8 @@ class Lengths:
     def __init__(self, rng: np.random.Generator, block_tokens: int, tokens_max: int) -> None:
         self.rng, self.block, self.tokens_max = rng, block_tokens, tokens_max
         self.output_max = int(rng.choice([3, 20, 60]))
+        self.single = float(rng.spawn(1)[0].choice([0.0, 0.0, 0.4]))
+        """How many outputs are a single token."""
         self.keys = itertools.count() if rng.random() < 0.5 else self.large_keys()
 
     def large_keys(self) -> Iterator[int]:
@@ -80,6 +82,8 @@ class Lengths:
         return self.near_a_boundary(int(np.exp(self.rng.uniform(0, np.log(largest)))) + 1)
 
     def output(self) -> int:
+        if self.single and self.rng.random() < self.single:
+            return 1
         return int(self.rng.integers(1, self.output_max + 1))
 
     def piece(self) -> int:
@@ -110,7 +114,10 @@ def tree(rng: np.random.Generator, lengths: Lengths) -> Iterator[Row]:
 
 def sessions(rng: np.random.Generator, lengths: Lengths) -> Iterator[Row]:
     """Turns of several conversations at once. A prompt repeats all before it, outputs too; whoever
-    is to be followed says so by a chain that reaches to the end of its output."""
+    is to be followed says so by a chain that reaches to the end of its output. In half of the
+    cases all turns of a conversation have one key, whose end grows."""
+    if rng.spawn(1)[0].random() < 0.5:
+        yield from growing_sessions(rng, lengths)
     system = [(lengths.key(), lengths.piece())] if rng.random() < 0.7 else []
     talks: list[list[Segment]] = [list(system) for _ in range(int(rng.integers(1, 6)))]
     while True:
@@ -127,6 +134,29 @@ def sessions(rng: np.random.Generator, lengths: Lengths) -> Iterator[Row]:
         yield prompt, output, list(chain)
         if prompt > lengths.tokens_max / 2 or rng.random() < 0.1:
             talks[talk] = list(system)
+
+
+def growing_sessions(rng: np.random.Generator, lengths: Lengths) -> Iterator[Row]:
+    """The same with one segment for each conversation, behind what all have in common. At times
+    somebody begins from any point of a conversation and goes on alone."""
+    system = [(lengths.key(), lengths.piece())] if rng.random() < 0.7 else []
+    begin = system[-1][1] if system else 0
+    talks = [(lengths.key(), begin) for _ in range(int(rng.integers(1, 6)))]
+    while True:
+        talk = int(rng.integers(len(talks)))
+        key, end = talks[talk]
+        if end > begin and rng.random() < 0.25:
+            cut = int(rng.integers(begin + 1, end + 1))
+            prompt, output = cut + lengths.piece(), lengths.output()
+            aside = [(key, cut), (lengths.key(), prompt + output)]
+            yield prompt, output, [*system, *aside[: int(rng.integers(1, 3))]]
+            continue
+        prompt, output = end + lengths.piece(), lengths.output()
+        end = prompt + int(rng.choice([0, output], p=[0.2, 0.8]))
+        talks[talk] = (key, end)
+        yield prompt, output, [*system, (key, end)]
+        if prompt > lengths.tokens_max / 2 or rng.random() < 0.1:
+            talks[talk] = (lengths.key(), begin)
 
 
 def identical(rng: np.random.Generator, lengths: Lengths) -> Iterator[Row]:

@@ -1,14 +1,14 @@
 """The slow twin of the compiled plane: one SimPy event per engine step, plain Python objects.
 
 An independent reading of docs/background/serving-engine.md, for `make fuzz` to compare with. Here
-are the fleet, its clock and its books; twin_replica.py is one replica on the clock, twin_engine.py
-its scheduler, twin_cache.py its KV blocks, twin_routing.py the routers.
+are the fleet, its clock and its books; twin_arrivals.py says who arrives when, twin_routing.py
+where they go, twin_replica.py is one replica on the clock, twin_engine.py its scheduler,
+twin_cache.py its KV blocks.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Generator
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ import simpy
 
 from simulator.data_plane import Allowance, Ints, Outcome, Setup
 from simulator.histogram import histogram
+from simulator.kernel.state import NEVER_NS
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import NS_PER_S
+from simulator.traffic.follow_ups import NOBODY, FollowUps
+from tests.oracles.twin_arrivals import Arrivals
 from tests.oracles.twin_engine import Request
-from tests.oracles.twin_replica import ARRIVAL, END, SAMPLE, Counts, Replica, Wake
+from tests.oracles.twin_replica import END, SAMPLE, Counts, Replica, Wake
 from tests.oracles.twin_routing import kv_used, router, view_of_replica, view_of_request
 
 
@@ -36,6 +39,7 @@ class Twin:
         ]
         self.router = router(setup.router, len(self.replicas), setup.salt)
         self.waiting_for_a_replica: deque[Request] = deque()
+        self.arrivals = Arrivals(self.env, self.requests, self.arrive)
         self.counts = Counts()
         self.samples: list[tuple[float, ...]] = []
         self.counted_left = int(setup.counted.sum())
@@ -77,7 +81,6 @@ class Twin:
         return len(self.waiting_for_a_replica)
 
     def run(self, end_ns: int) -> Outcome:
-        self.env.process(self.arrivals())
         self.env.process(self.sampling())
         self.at_the_end_of(self.setup.horizon_ns, lambda event: self.look_for_the_end())
         self.at_the_end_of(end_ns, lambda event: self.finish())
@@ -89,15 +92,16 @@ class Twin:
 
     # Requests.
 
-    def arrivals(self) -> Generator[simpy.Event, Any, None]:
-        """Every request arrives at its instant; what nobody could ever hold is turned away."""
-        for arrival_ns, together in groupby(self.requests, lambda request: request.arrival_ns):
-            yield Wake(self.env, arrival_ns - self.env.now, ARRIVAL)
-            for request in together:
-                if any(fits[request.row] for fits in self.fits):
-                    self.route(request)
-                else:
-                    self.end(request, REJECTED, self.env.now)
+    def arrive(self, request: Request) -> None:
+        """What nobody could ever hold is turned away."""
+        if request.waits_for:
+            request.deadline_ns = self.env.now + self.setup.timeout_ns
+            request.counted = self.in_period(self.env.now)
+            self.counted_left += request.counted
+        if any(fits[request.row] for fits in self.fits):
+            self.route(request)
+        else:
+            self.end(request, REJECTED, self.env.now)
 
     def route(self, request: Request) -> None:
         """Send a request to a replica, turn it away, or keep it until a replica is routable."""
@@ -132,6 +136,7 @@ class Twin:
         """A request leaves, once and for all."""
         assert request.outcome == UNFINISHED, "a request ends once"
         request.outcome, request.finish_ns = outcome, at_ns
+        self.arrivals.ended(request)
         if not request.counted:
             return
         self.counted_left -= 1
@@ -189,6 +194,7 @@ class Twin:
             return np.array([getattr(request, name) for request in self.requests], dtype=np.int64)
 
         return Outcome(
+            arrival_ns=column("arrival_ns"),
             first_token_ns=column("first_token_ns"),
             finish_ns=column("finish_ns"),
             replica=column("replica"),
@@ -221,6 +227,8 @@ def requests_of(setup: Setup) -> list[Request]:
             group=int(workload.group[row]),
             counted=bool(setup.counted[row]),
         )
+        if workload.follow_ups is not None:
+            tell_who_follows(request, workload.follow_ups)
         if chains is not None:
             part = slice(int(chains.first[row]), int(chains.first[row + 1]))
             request.chain = tuple(
@@ -228,6 +236,20 @@ def requests_of(setup: Setup) -> list[Request]:
             )
         requests.append(request)
     return requests
+
+
+def tell_who_follows(request: Request, follow_ups: FollowUps) -> None:
+    """Its place in the graph; the arrival of a row that waits for others is not known."""
+    row = request.row
+    edges = slice(int(follow_ups.first[row]), int(follow_ups.first[row + 1]))
+    request.followers = tuple(follow_ups.rows[edges].tolist())
+    request.waits_for = int(follow_ups.waits[row])
+    request.pause_ns = int(follow_ups.pause_ns[row])
+    if follow_ups.otherwise[row] != NOBODY:
+        request.otherwise = int(follow_ups.otherwise[row])
+    if request.waits_for:
+        request.arrival_ns = request.deadline_ns = NEVER_NS
+        request.counted = False
 
 
 def exceeded(allowance: Allowance, request: Request) -> bool:

@@ -4,7 +4,6 @@ docs/background/serving-engine.md, "KV blocks" and "Prefix cache", word by word.
 identity here: what matters is how many there are, and in which order they would be evicted.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,17 +44,11 @@ class Holding:
 class Found(NamedTuple):
     """What a request would find resident if it were admitted now, in blocks."""
 
-    nodes: tuple[Run, ...] = ()
+    parts: tuple[tuple[Run, int], ...] = ()
+    """Each node, and how many of its blocks are needed: not all where the segment or the request is
+    shorter than what others have left there."""
     shared: int = 0
     own: int = 0
-
-    def parts(self) -> Iterator[tuple[Run, int]]:
-        """Each node and how many of its blocks are needed; of the last one perhaps not all."""
-        left = self.shared
-        for node in self.nodes:
-            needed = min(node.blocks, left)
-            left -= needed
-            yield node, needed
 
 
 class Segment(NamedTuple):
@@ -129,38 +122,40 @@ class PrefixCache:
     def find(self, request: Any) -> Found:
         """Walk the chain as far as it is resident."""
         limit = shareable(request, self.block_tokens)
-        nodes: list[Run] = []
+        parts: list[tuple[Run, int]] = []
         shared = 0
         for key, begin, end in segments(request.chain, self.block_tokens):
             if begin >= limit or key not in self.nodes:
                 break
-            node = self.nodes[key]
-            nodes.append(node)
-            shared = begin + min(node.blocks, limit - begin)
-            if shared < min(end, limit):
+            node, wanted = self.nodes[key], min(end, limit) - begin
+            needed = min(node.blocks, wanted)
+            parts.append((node, needed))
+            shared = begin + needed
+            if needed < wanted:
                 break
         own = 0
         holding = request.holding
         if shared == limit and holding.kept is not None:
             resident = min(holding.kept.blocks, holding.kept_full)
             own = max(holding.kept_begin + resident - limit, 0)
-        return Found(tuple(nodes), shared, own)
+        return Found(tuple(parts), shared, own)
 
     def cost(self, found: Found, new: int) -> int:
         """Free blocks that an admission uses up: new ones, and those it takes from the queue."""
-        from_queue = sum(needed for node, needed in found.parts() if node.users == 0)
+        from_queue = sum(needed for node, needed in found.parts if node.users == 0)
         return new + from_queue + found.own
 
     def take(self, request: Any, found: Found, new: int) -> None:
         """Admit: use what was found, drop what nobody needs of it, and add `new` blocks."""
         holding = request.holding
-        for node, needed in found.parts():
+        for node, needed in found.parts:
             if node.users == 0:
                 del self.queue[node]
                 self.blank += node.blocks - needed
                 node.blocks = needed
             node.users += 1
-        holding.nodes, holding.shared, holding.own = list(found.nodes), found.shared, found.own
+        holding.nodes = [node for node, _ in found.parts]
+        holding.shared, holding.own = found.shared, found.own
         if found.own:
             holding.kept.blocks -= found.own
             if holding.kept.blocks == 0:

@@ -29,6 +29,18 @@ class Request:
     counted: bool = True
     chain: tuple[tuple[int, int], ...] = ()
     """(key, end in tokens) of each segment."""
+    followers: tuple[int, ...] = ()
+    """Rows that wait for this one to complete."""
+    waits_for: int = 0
+    """How many this one waits for."""
+    pause_ns: int = 0
+    otherwise: int | None = None
+    """The row that arrives if this one fails."""
+
+    ends_ns: list[int] = field(default_factory=list)
+    """Of those it waits for, when they ended."""
+    planned_ns: int = NEVER_NS
+    """When it is to arrive, once that is known."""
 
     computed: int = 0
     """Tokens whose KV is in the cache."""

@@ -22,7 +22,7 @@ from tests.oracles.small import DEFAULT_ENGINE, small_scenario, small_traffic
 from tests.oracles.twin import Twin
 
 ROOT = Path(__file__).parents[2]
-CASES = 400
+CASES = 600
 LEAST_SEEN = {
     "completed": 5_000,
     "rejected": 3_000,
@@ -53,6 +53,12 @@ LEAST_SEEN = {
     "prefills without blocks": 300,
     "experts": 60,
     "replies": 150,
+    "growing prefixes": 40,
+    "follow-ups": 150,
+    "follow-ups that arrived": 2_000,
+    "follow-ups that never arrived": 2_000,
+    "follow-ups at equal instants": 200,
+    "arrivals after a failure": 300,
     **{f"router {name}": 30 for name in ROUTERS},
 }
 """What the random cases must have seen, or their agreement proves too little."""

@@ -65,10 +65,10 @@ def audit_end(case, outcome):
     workload, setup = case.setup.workload, case.setup
     ended = outcome.outcome != UNFINISHED
     assert ((outcome.finish_ns == NEVER_NS) == ~ended).all()
-    assert (outcome.finish_ns >= workload.arrival_ns)[ended].all()
+    assert (outcome.finish_ns >= outcome.arrival_ns)[ended].all()
     completed = outcome.outcome == COMPLETED
     assert (outcome.first_token_ns <= outcome.finish_ns)[completed].all()
-    assert (outcome.first_token_ns > workload.arrival_ns)[completed].all()
+    assert (outcome.first_token_ns > outcome.arrival_ns)[completed].all()
     assert (outcome.replica >= 0)[completed].all()
     assert (outcome.retries <= setup.retries).all()
     assert (outcome.cached_tokens < workload.input_tokens + workload.output_tokens).all()

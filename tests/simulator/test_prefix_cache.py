@@ -1,6 +1,7 @@
 """The prefix cache, which deals in segments, against vLLM's, which deals in blocks."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -12,10 +13,10 @@ from tests.oracles.small import small_scenario
 BLOCK = 16
 
 
-def conversations(seed: int, sessions: int, documents: int) -> Workload:
+def conversations(seed: int, sessions: int, documents: int, growing: bool = False) -> Workload:
     """Turns of conversations about some documents, mixed, each arriving when all before it have
     ended. A turn repeats the prompt and the answer of the one before; ends fall anywhere, block
-    boundaries included."""
+    boundaries included. `growing`: the turns of a session are one segment."""
     rng = np.random.default_rng(seed)
     keys: dict[object, int] = {}
     document_tokens = rng.integers(1, 12 * BLOCK, documents)
@@ -30,9 +31,13 @@ def conversations(seed: int, sessions: int, documents: int) -> Workload:
         output = int(rng.choice([1, rng.integers(1, 60), BLOCK * rng.integers(1, 3)]))
         prompt = int(chain[-1][1]) + asked
         turn = len(chain)
-        question = keys.setdefault(("question", session, turn), len(keys))
-        answer = keys.setdefault(("answer", session, turn), len(keys))
-        chain = [*chain, (question, prompt), (answer, prompt + output)]
+        if growing:
+            talk = keys.setdefault(("talk", session), len(keys))
+            chain = [chain[0], (talk, prompt + output)]
+        else:
+            question = keys.setdefault(("question", session, turn), len(keys))
+            answer = keys.setdefault(("answer", session, turn), len(keys))
+            chain = [*chain, (question, prompt), (answer, prompt + output)]
         open_[session] = chain
         rows.append((prompt, output, chain))
     arrival_ns = np.arange(len(rows), dtype=np.int64) * 1_000_000_000
@@ -60,15 +65,24 @@ def found(workload: Workload, blocks: int) -> np.ndarray:
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 4),
-    st.sampled_from([150, 200, 400, 100_000]),
+    st.sampled_from([150, 200, 400, 100_000]), st.booleans(),
 )  # fmt: skip
-def test_it_finds_what_vllm_finds(seed, sessions, documents, blocks):
+def test_it_finds_what_vllm_finds(seed, sessions, documents, blocks, growing):
     """To the token, with room for everything and with room for little."""
-    workload = conversations(seed, sessions, documents)
+    workload = conversations(seed, sessions, documents, growing)
     fits = workload.input_tokens + workload.output_tokens <= blocks * BLOCK
     assume(fits.all())
     expected = list(tokens_found(workload, blocks, BLOCK))
     assert found(workload, blocks).tolist() == expected
+
+
+@pytest.mark.parametrize("blocks", [200, 100_000])
+def test_a_segment_that_grows_is_as_good_as_one_for_each_part(blocks):
+    """The block by block cache says so; that ours does follows from the test above."""
+    apart, together = (conversations(3, 40, 4, growing) for growing in (False, True))
+    assert apart.chains.keys.size > 2 * together.chains.keys.size
+    found_in = [list(tokens_found(workload, blocks, BLOCK)) for workload in (apart, together)]
+    assert found_in[0] == found_in[1] == found(together, blocks).tolist()
 
 
 def test_evictions_matter_in_these_cases():

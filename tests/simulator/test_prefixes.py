@@ -310,23 +310,33 @@ def test_a_file_without_hash_ids_shares_nothing(tmp_path):
 @pytest.mark.parametrize(
     "ids, reason",
     [
-        ([1, 2, 3], "row 2: 3 hash_ids for a prompt of 600 tokens; each stands for a block of 512"),
-        ([5, 2], "row 2: hash id 2 follows other ids than in an earlier row"),
-        ([1, 1], "row 2: hash id 1 follows other ids"),
-        ("12", "row 2: hash_ids is no list of whole numbers"),
-        ([1.5], "row 2: hash_ids is no list of whole numbers"),
-        ([[1], [2, 3]], "row 2: hash_ids is no list of whole numbers"),
-        ([True], "row 2: hash_ids is no list of whole numbers"),
-        ([1, None], "row 2: hash_ids is no list of whole numbers"),
-        (3, "row 2: hash_ids is no list of whole numbers"),
+        ([1, 2, 3], "more hash_ids than its prompt has blocks"),
+        ("12", "hash_ids is no list of whole numbers"),
+        ([1.5], "hash_ids is no list of whole numbers"),
+        ([[1], [2, 3]], "hash_ids is no list of whole numbers"),
+        ([True], "hash_ids is no list of whole numbers"),
+        ([1, None], "hash_ids is no list of whole numbers"),
+        (3, "hash_ids is no list of whole numbers"),
     ],
 )
-def test_hash_ids_that_cannot_be_meant_so_are_told_with_their_row(tmp_path, ids, reason):
+def test_hash_ids_that_cannot_be_meant_so_are_told_with_their_line(tmp_path, ids, reason):
     path = tmp_path / "rows.jsonl"
     path.write_text(line(0, 1024, [1, 2]) + line(1, 600, ids))
     with pytest.raises(TraceError) as caught:
         read_trace(str(path))
-    assert str(caught.value).startswith(f"{path}: {reason}")
+    assert str(caught.value).startswith(f"{path}: 1 of 2 rows")
+    assert f"1 row: {reason} (line 2)" in str(caught.value)
+
+
+@pytest.mark.parametrize("ids", [[5, 2], [1, 1], [2]])
+def test_a_block_behind_other_blocks_is_another(tmp_path, ids):
+    """Some files number what is in a block, not what is before it; a cache wants both."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(line(0, 1024, [1, 2]) + line(1, 1024, ids) + line(2, 1024, [1, 2]))
+    one, two, three = segments(read_trace(str(path)).chains)
+    assert one == three
+    assert [key for key, _ in two][ids[0] == 1 :] == list({key for key, _ in two} - {one[0][0]})
+    assert not {key for key, _ in two[1:]} & {key for key, _ in one}
 
 
 def test_windows_share_inside_and_never_across(tmp_path):

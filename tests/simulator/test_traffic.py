@@ -1,13 +1,9 @@
-"""Traffic: arrivals and lengths against their exact distributions, traces against their rows.
+"""Traffic: arrivals and lengths against their exact distributions, and the workload of a scenario.
 
-Statistical tests compare fixed-seed draws with exact laws; a right program fails any one of them
-with a probability of at most FALSE_ALARM, were its seed drawn anew.
+False alarms: tests/oracles/laws.py.
 """
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,20 +17,21 @@ from scenarios.demand import (
     Lengths,
     Lognormal,
     PoissonArrivals,
-    TraceArrivals,
 )
 from simulator.streams import stream
-from simulator.traffic import NS_PER_S, TraceError, draw_workload
-from simulator.traffic.arrivals import cumulative_rate, draw_arrivals
+from simulator.traffic import NS_PER_S, draw_workload
+from simulator.traffic.arrivals import draw_arrivals
 from simulator.traffic.lengths import draw_lengths
-from simulator.traffic.traces import draw_trace_rows, read_trace
-from tests.oracles.small import small_scenario
-
-FALSE_ALARM = 1e-4
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-shared_data = pytest.mark.skipif(
-    not (SHARED / "traces").is_dir(), reason=f"recorded traces are not in {SHARED}"
+from simulator.traffic.modulation import rate_over_time
+from tests.oracles.laws import (
+    FALSE_ALARM,
+    assert_binomial,
+    assert_mean,
+    assert_poisson,
+    span,
+    streams,
 )
+from tests.oracles.small import small_scenario
 
 
 def poisson(rate, table=()):
@@ -54,31 +51,19 @@ def rates(table):
 
 
 def arrivals(process, start_s, end_s, replication=0):
-    return draw_arrivals(process, start_s, end_s, stream(11, "arrivals", replication))
+    return draw_arrivals(process, span(start_s, end_s), streams("arrivals", replication))
+
+
+def expected(process, start_s, end_s):
+    """Knots of the expected count: instants, and requests expected since the first one."""
+    rate = rate_over_time(process, span(start_s, end_s), streams("arrivals"))
+    return rate.times_s, rate.areas
 
 
 def counts(process, edges_s, replications):
     """Requests between the edges, one row per replication."""
     draws = (arrivals(process, edges_s[0], edges_s[-1], i) for i in range(replications))
     return np.array([np.histogram(times_s, edges_s)[0] for times_s in draws])
-
-
-def assert_poisson(total, expected, alarm=FALSE_ALARM):
-    low, high = stats.poisson.interval(1 - alarm, expected)
-    assert low <= total <= high
-
-
-def assert_binomial(hits, size, chance, alarm=FALSE_ALARM):
-    low, high = stats.binom.interval(1 - alarm, size, chance)
-    assert low <= hits <= high
-
-
-def assert_mean(samples, exact):
-    """The exact mean lies in the t-interval of independent samples."""
-    low, high = stats.t.interval(
-        1 - FALSE_ALARM, len(samples) - 1, np.mean(samples), stats.sem(samples)
-    )
-    assert low <= exact <= high
 
 
 # --- arrivals -----------------------------------------------------------------------------------
@@ -157,16 +142,16 @@ def test_each_segment_of_a_rate_table_has_its_own_rate():
 def test_a_rate_table_changes_the_pace_and_not_the_character():
     """Mapped back to operational time, the gaps are gamma of the same cv."""
     process = gamma(20, 2.0, TABLE)
-    instants_s, expected = cumulative_rate(process, -30.0, 2_000.0)
-    gaps = np.diff(np.interp(arrivals(process, -30.0, 2_000.0), instants_s, expected))
+    knots = expected(process, -30.0, 2_000.0)
+    gaps = np.diff(np.interp(arrivals(process, -30.0, 2_000.0), *knots))
     assert stats.kstest(gaps, stats.gamma(0.25, scale=4).cdf).pvalue > FALSE_ALARM
 
 
 @pytest.mark.parametrize("table", [TABLE, TABLE[::-1]])
 def test_the_expected_count_is_the_area_under_the_rate(table):
-    instants_s, expected = cumulative_rate(poisson(20, table), -30.0, 90.0)
+    instants_s, counts = expected(poisson(20, table), -30.0, 90.0)
     assert instants_s.tolist() == [-30, 0, 10, 20, 60, 90]
-    assert expected.tolist() == [0, 600, 650, 1050, 1090, 1450]
+    assert counts.tolist() == [0, 600, 650, 1050, 1090, 1450]
 
 
 processes = st.one_of(
@@ -375,293 +360,62 @@ def test_the_fleet_never_enters_the_traffic(part):
     assert same(drawn(CHAT, BATCH), drawn(CHAT, BATCH, **part))
 
 
-# --- traces: reading ----------------------------------------------------------------------------
+# --- groups whose requests do not wait ----------------------------------------------------------
 
-AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-MOONCAKE = '{"timestamp": %d, "input_length": %d, "output_length": %d}\n'
-
-
-def written(tmp_path, name, content):
-    """A file of this content (text, or the columns of a Parquet file); returns its path."""
-    path = tmp_path / name
-    if isinstance(content, str):
-        path.write_text(content)
-    else:
-        pd.DataFrame(content).to_parquet(path)
-    return str(path)
-
-
-def assert_rows(trace, arrival_s, input_tokens, output_tokens, step_s=0.0):
-    assert trace.arrival_s.tolist() == pytest.approx(arrival_s, abs=1e-9)
-    assert trace.input_tokens.tolist() == input_tokens
-    assert trace.output_tokens.tolist() == output_tokens
-    assert trace.step_s == step_s
+SILENT = [{"kind": "table", "every": "1h", "factors": [0]}]
+KINDS = [
+    {"kind": "constant", "rate": "5/s"},
+    {"kind": "weibull", "rate": "5/s", "cv": 3},
+    {"kind": "on-off", "rate": "5/s", "on": "1s", "off": "3s"},
+    {
+        "kind": "mmpp", "rate": "5/s",
+        "states": [{"level": 1, "lasts": "3s"}, {"level": 4, "lasts": "1s"}],
+    },
+    {
+        "kind": "population", "rate": "5/s", "clients": 9, "active_share": 0.5,
+        "length_sigma": 0.5,
+    },
+]  # fmt: skip
 
 
-def test_our_parquet_is_read_sorted_and_from_zero(tmp_path):
-    """Other columns are left alone; rows of one instant keep their order."""
-    content = {
-        "arrival_s": [7.0, 5.0, 5.0, 6.5], "input_tokens": [1, 2, 3, 4],
-        "output_tokens": [10, 20, 30, 40], "session": ["a", "b", "c", "d"],
-    }  # fmt: skip
-    trace = read_trace(written(tmp_path, "rows.parquet", content))
-    assert_rows(trace, [0.0, 0.0, 1.5, 2.0], [2, 3, 4, 1], [20, 30, 40, 10])
-
-
-def test_azure_csv_is_read_to_the_tenth_microsecond(tmp_path):
-    text = AZURE + "2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0319601,3180,8\n"
-    trace = read_trace(written(tmp_path, "azure.csv", text))
-    assert_rows(trace, [0.0, 0.0520001], [4808, 3180], [10, 8])
-
-
-def test_azure_csv_of_2024_has_time_zones(tmp_path):
-    text = AZURE + "2024-05-10 23:59:59.5+00:00,1,2\n2024-05-11 01:00:01+01:00,3,4\n"
-    trace = read_trace(written(tmp_path, "azure.csv", text))
-    assert_rows(trace, [0.0, 1.5], [1, 3], [2, 4])
-
-
-def test_mooncake_jsonl_is_in_milliseconds(tmp_path):
-    text = "".join(MOONCAKE % row for row in [(500, 6758, 500), (1750, 7322, 490), (2500, 10, 1)])
-    trace = read_trace(written(tmp_path, "mooncake.jsonl", text))
-    assert_rows(trace, [0.0, 1.25, 2.0], [6758, 7322, 10], [500, 490, 1])
-
-
-def test_the_step_of_a_coarse_clock_is_found(tmp_path):
-    """Mooncake's clock ticks every 3 s and lumps what comes between."""
-    text = "".join(MOONCAKE % (3000 * (i // 5), 10, 10) for i in range(50))
-    assert read_trace(written(tmp_path, "lumps.jsonl", text)).step_s == 3.0
-
-
-def test_a_few_requests_at_one_instant_are_no_coarse_clock(tmp_path):
-    text = "".join(MOONCAKE % (at, 10, 10) for at in [0, 0, 700, 1500, 1500, 2600, 4000])
-    assert read_trace(written(tmp_path, "fine.jsonl", text)).step_s == 0.0
-
-
-def test_the_span_is_the_last_arrival_and_a_mean_gap(tmp_path):
-    content = {"arrival_s": [0.0, 1.0, 4.0, 9.0], "input_tokens": [1] * 4, "output_tokens": [1] * 4}
-    assert read_trace(written(tmp_path, "rows.parquet", content)).span_s == 12.0
-
-
-GOOD = "2023-11-16 18:17:03.1,10,10\n"
-PARQUET = {"arrival_s": [0.0, 1.0], "input_tokens": [5, 5], "output_tokens": [5, 5]}
-
-
-@pytest.mark.parametrize(
-    "name, content, reason",
-    [
-        ("zero.csv", AZURE + GOOD + "2023-11-16 18:17:04.1,10,0\n" + GOOD,
-         "row 2: a request without prompt or output tokens (1 such rows)"),
-        ("negative.csv", AZURE + "2023-11-16 18:17:04.1,-3,7\n" + GOOD, "row 1: a request without"),
-        ("two.csv", AZURE + GOOD + "2023-11-16 18:17:04.1,0,1\n" * 2, "row 2: a request without "
-         "prompt or output tokens (2 such rows)"),
-        ("gap.csv", AZURE + GOOD + GOOD + "2023-11-16 18:17:04.1,,7\n",
-         "row 3: no input_tokens (1 such rows)"),
-        ("short.csv", AZURE + GOOD + "2023-11-16 18:17:04.1,7\n", "row 2: no output_tokens"),
-        ("words.csv", AZURE + GOOD + "2023-11-16 18:17:04.1,many,7\n", "row 2: no input_tokens"),
-        ("untimed.csv", AZURE + GOOD + ",7,7\n", "row 2: no arrival_s"),
-        ("yesterday.csv", AZURE + GOOD + "yesterday,7,7\n", "row 2: no arrival_s"),
-        ("part.jsonl", MOONCAKE % (0, 1, 1) + '{"timestamp": 5, "input_length": 3}\n',
-         "row 2: no output_tokens"),
-        ("list.jsonl", MOONCAKE % (0, 1, 1) + '{"timestamp": 5, "input_length": [3], '
-         '"output_length": 3}\n', "row 2: no input_tokens"),
-        ("nan.parquet", PARQUET | {"arrival_s": [0.0, np.nan]}, "row 2: no arrival_s"),
-        ("infinite.parquet", PARQUET | {"arrival_s": [np.inf, 0.0]}, "row 1: no arrival_s"),
-        ("zero.parquet", PARQUET | {"output_tokens": [0, 5]}, "row 1: a request without"),
-        ("one.csv", AZURE + GOOD, "at least two rows at different times"),
-        ("instant.csv", AZURE + GOOD + GOOD, "at least two rows at different times"),
-        ("header.csv", AZURE, "at least two rows"),
-        ("empty.csv", "", "No columns"),
-        ("other.csv", "a,b\n1,2\n", "unknown trace format; allowed: Parquet with arrival_s"),
-        ("other.jsonl", '{"a": 1}\n', "unknown trace format"),
-        ("rows.txt", AZURE + GOOD, "unknown trace format"),
-        ("broken.jsonl", "{a\n", "broken.jsonl: "),
-        ("not.parquet", AZURE, "not.parquet: "),
-        ("lengths.parquet", {"input_tokens": [1, 2], "output_tokens": [1, 2]}, "arrival_s"),
-    ],
-)  # fmt: skip
-def test_a_trace_that_cannot_be_used_is_told_with_file_and_row(tmp_path, name, content, reason):
-    path = written(tmp_path, name, content)
-    with pytest.raises(TraceError) as caught:
-        read_trace(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert reason in str(caught.value)
-
-
-def test_a_trace_that_is_gone_is_told_so(tmp_path):
-    with pytest.raises(TraceError, match=r"gone\.csv: .*No such file"):
-        read_trace(str(tmp_path / "gone.csv"))
-
-
-@shared_data
-@pytest.mark.parametrize(
-    "file, size, last_s, step_s, first",
-    [
-        ("traces/code_azure2023_a.parquet", 7491, 2392.6, 0.0, (4808, 10)),
-        ("traces/chat_azure2023_a.parquet", 14176, 2400.0, 0.0, (374, 44)),
-        ("traces/chat_mooncake_conversation_a.parquet", 6758, 2097.0, 3.0, (6758, 500)),
-        ("traces/longctx_mooncake_synthetic.parquet", 3993, 1022.0, 0.0, None),
-        ("trace-samples/azure_llm_2023_code_head.csv", 200, None, 0.0, (4808, 10)),
-        ("trace-samples/mooncake_conversation_head.jsonl", 60, None, 3.0, (6758, 500)),
-    ],
-)
-def test_recorded_traces_are_read(file, size, last_s, step_s, first):
-    """Rows and spans as their README states them."""
-    trace = read_trace(str(SHARED / file))
-    assert trace.arrival_s.size == size
-    assert trace.step_s == step_s
-    if last_s is not None:
-        assert trace.arrival_s[-1] == pytest.approx(last_s, abs=0.1)
-    if first is not None:
-        assert (trace.input_tokens[0], trace.output_tokens[0]) == first
-
-
-# --- traces: windows of them --------------------------------------------------------------------
-
-
-@pytest.fixture
-def bursty(tmp_path):
-    """400 rows over about 200 s in bursts; row i has i+1 input and 1000+i output tokens."""
-    rng = stream(13, "bursty trace")
-    arrival_s = np.cumsum(rng.gamma(0.2, 2.5, 400))
-    content = {
-        "arrival_s": arrival_s, "input_tokens": np.arange(400) + 1,
-        "output_tokens": np.arange(400) + 1000,
-    }  # fmt: skip
-    return written(tmp_path, "bursty.parquet", content)
-
-
-def replay(path, **settings):
-    return TraceArrivals(kind="trace", file=str(path), **settings)
-
-
-def windows(arrivals, replication=0, start_s=-10.0, end_s=50.0):
-    """Instants and rows of one drawing."""
-    rng = stream(14, "windows", replication)
-    return draw_trace_rows(arrivals, start_s, end_s, rng)[1:3]
-
-
-def test_one_window_repeats_the_recording_to_the_last_gap(bursty):
-    """A block as long as the period: consecutive rows with their own gaps, circularly."""
-    trace = read_trace(bursty)
-    times_s, found = windows(replay(bursty, block="1h"))
-    assert found.size > 50
-    assert np.all((times_s >= -10) & (times_s < 50))
-    assert np.all(np.diff(found) % 400 == 1)
-    recorded = np.diff(trace.arrival_s, append=trace.span_s)[found[:-1]]
-    assert np.allclose(np.diff(times_s), recorded, rtol=0, atol=1e-9)
-
-
-def test_each_block_is_a_window_of_its_own(bursty):
-    """Six blocks of 10 s: inside each the rows are consecutive."""
-    times_s, found = windows(replay(bursty, block="10s"))
-    for begin_s in range(-10, 50, 10):
-        inside = found[(times_s >= begin_s) & (times_s < begin_s + 10)]
-        assert np.all(np.diff(inside) % 400 == 1)
-    assert np.any(np.diff(found) % 400 != 1)
-
-
-def test_replications_of_a_trace_differ(bursty):
-    first, second = windows(replay(bursty), 0), windows(replay(bursty), 1)
-    assert not np.intersect1d(first[0], second[0]).size
-
-
-@pytest.mark.parametrize("block", ["7s", "60s", "1h"])
-@pytest.mark.parametrize("rate_scale", [0.5, 1.0, 2.5])
-def test_the_mean_rate_of_a_trace_is_kept(bursty, block, rate_scale):
-    """Rows per span, times the scale: exact for circular blocks, whatever their length."""
-    trace = read_trace(bursty)
-    arrivals = replay(bursty, block=block, rate_scale=rate_scale)
-    sizes = [windows(arrivals, i)[0].size for i in range(300)]
-    assert_mean(sizes, rate_scale * 400 / trace.span_s * 60.0)
-
-
-def test_every_row_of_a_trace_is_drawn_as_often_as_every_other(bursty):
-    """Chi-square over tenths of the trace; single rows are drawn in bursts, so whole drawings are
-    the sample: the share of each tenth, over independent drawings."""
-    shares = []
-    for i in range(300):
-        _, found = windows(replay(bursty, block="5s"), i)
-        shares.append(np.bincount(found // 40, minlength=10))
-    for tenth in np.array(shares).T:
-        assert_mean(tenth, 40 / read_trace(bursty).span_s * 60.0)
-
-
-def test_scaling_down_thins_and_scaling_up_lays_over(bursty):
-    """At 0.5 no row comes twice from one window; at 2.0 two windows are there."""
-    one = dict(block="1h", rate_scale=1.0)
-    _, whole = windows(replay(bursty, **one))
-    _, thinned = windows(replay(bursty, **one | {"rate_scale": 0.5}))
-    _, doubled = windows(replay(bursty, **one | {"rate_scale": 2.0}))
-    assert set(thinned) < set(whole)
-    assert set(whole) < set(doubled)
-
-
-def test_requests_keep_their_pair_of_lengths(bursty):
-    group = CHAT | {
-        "arrivals": {"kind": "trace", "file": bursty, "block": "10s", "rate_scale": 1.5},
-        "input_tokens": {"kind": "trace"},
-        "output_tokens": {"kind": "trace"},
+@pytest.mark.parametrize("arrivals", KINDS, ids=lambda described: described["kind"])
+def test_a_group_that_sends_nothing_is_a_workload_of_nothing(arrivals):
+    """With all that a group may have; beside another group the other one is as it was."""
+    silent = CHAT | {
+        "name": "silent",
+        "arrivals": arrivals | {"modulation": SILENT},
+        "prefixes": [{"tokens": 100}, {"tokens": 7, "variants": 5}],
+        "reasoning_tokens": {"kind": "gamma", "mean": 90, "cv": 2},
+        "rank_correlation": 0.5,
     }
-    workload = drawn(group)
-    assert len(workload) > 50
-    assert np.all(workload.output_tokens - workload.input_tokens == 999)
-    assert np.all(np.diff(workload.arrival_ns) >= 0)
-    constant_output = group | {"output_tokens": {"kind": "constant", "tokens": 3}}
-    other = drawn(constant_output)
-    assert np.array_equal(rows(other)[:2], rows(workload)[:2])
-    assert np.all(other.output_tokens == 3)
+    assert len(drawn(silent)) == 0
+    assert np.array_equal(rows(drawn(CHAT, silent)), rows(drawn(CHAT)))
 
 
-def test_lumps_of_a_coarse_clock_are_spread_anew_in_every_replication(tmp_path):
-    """Uniform over the 3 s of the tick, not all at its start."""
-    text = "".join(MOONCAKE % (3000 * (i // 5), 10, 10) for i in range(500))
-    path = written(tmp_path, "lumps.jsonl", text)
-    arrivals = replay(path, block="1h")
-    times_s, _ = windows(arrivals, 0, 0.0, 200.0)
-    assert np.unique(times_s).size == times_s.size
-    # The window starts at a random phase of the tick: the gaps, not the phases, tell.
-    gaps = np.diff(times_s)
-    assert gaps.max() < 6.0
-    assert np.mean(gaps < 0.05) < 0.2
-    assert not np.intersect1d(times_s, windows(arrivals, 1, 0.0, 200.0)[0]).size
+def test_reasoning_comes_before_the_answer_and_disturbs_nothing():
+    before = drawn(CHAT)
+    after = drawn(CHAT | {"reasoning_tokens": {"kind": "constant", "tokens": 300}})
+    assert np.array_equal(rows(before)[:2], rows(after)[:2])
+    assert np.array_equal(before.output_tokens + 300, after.output_tokens)
 
 
-@shared_data
-@pytest.mark.parametrize("name", ["code_azure2023_a", "chat_mooncake_conversation_a"])
-def test_windows_of_recorded_traces_keep_rate_and_pairs(name):
-    path = SHARED / "traces" / f"{name}.parquet"
-    trace = read_trace(str(path))
-    recorded = set(zip(trace.input_tokens.tolist(), trace.output_tokens.tolist(), strict=True))
-    group = CHAT | {
-        "arrivals": {"kind": "trace", "file": str(path), "block": "30s"},
-        "input_tokens": {"kind": "trace"},
-        "output_tokens": {"kind": "trace"},
-    }
-    periods = [drawn(group, replication=i) for i in range(60)]
-    assert_mean([len(period) for period in periods], trace.arrival_s.size / trace.span_s * 75.0)
-    for period in periods[:5]:
-        pairs = zip(period.input_tokens.tolist(), period.output_tokens.tolist(), strict=True)
-        assert set(pairs) <= recorded
+@pytest.mark.parametrize("arrivals", KINDS, ids=lambda described: described["kind"])
+def test_every_kind_draws_anew_in_every_replication_and_again_with_the_seed(arrivals):
+    group = CHAT | {"arrivals": arrivals}
+    assert same(drawn(group), drawn(group))
+    other = rows(drawn(group, replication=1))[0]
+    assert not np.intersect1d(rows(drawn(group))[0], other).size
+    assert len(drawn(group)) > 20
 
 
-def test_a_part_of_a_token_is_no_token(tmp_path):
-    path = tmp_path / "half.csv"
-    path.write_text(
-        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-        "2024-01-01 00:00:00,10,5\n2024-01-01 00:00:01,10.5,5\n"
-    )
-    with pytest.raises(TraceError, match="row 2: input_tokens is no whole number"):
-        read_trace(str(path))
-
-
-def test_more_tokens_than_any_model_takes_are_no_request(tmp_path):
-    """They would wrap around in 32 bits."""
-    path = tmp_path / "huge.csv"
-    path.write_text(
-        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-        "2024-01-01 00:00:00,10,5\n2024-01-01 00:00:01,4294967301,5\n"
-    )
-    with pytest.raises(TraceError, match="row 2: more than 268,435,456 tokens"):
-        read_trace(str(path))
-    with pytest.raises(ValueError, match="268435456"):
-        lengths(1, kind="constant", tokens=TOKENS_MAX + 1)
+def test_profiles_follow_the_time_of_the_week():
+    """Ten o'clock is busy; the period starts at a quarter to."""
+    hours = [0.0] * 24
+    hours[10] = 1.0
+    group = CHAT | {"arrivals": {"kind": "poisson", "rate": "5/s",
+                                 "modulation": [{"kind": "daily", "factors": hours}]}}  # fmt: skip
+    assert len(drawn(group, starts_at="Tue 09:15")) == 0
+    times_s = drawn(group, starts_at="Tue 09:45", horizon="20min").arrival_ns / NS_PER_S
+    assert times_s.min() == pytest.approx(900, abs=5)
+    anywhere = [len(drawn(group, starts_at="random", replication=i)) for i in range(400)]
+    assert_binomial(sum(size > 0 for size in anywhere), 400, (3600 + 75) / 86400)

@@ -1,0 +1,1 @@
+"""How well fitted traffic looks like recorded traffic: `python -m benchmarks.traffic DIR`."""

@@ -1,0 +1,1 @@
+"""Figures of traffic: recorded, drawn, or told by client."""

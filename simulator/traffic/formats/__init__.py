@@ -1,0 +1,1 @@
+"""Files of recorded traffic: one module per family of formats, each read a chunk at a time."""

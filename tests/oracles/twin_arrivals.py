@@ -1,0 +1,60 @@
+"""The twin's arrivals, known beforehand or brought by the end of others.
+
+docs/background/serving-engine.md, "Follow-ups".
+"""
+
+from collections.abc import Callable
+
+import simpy
+
+from simulator.kernel.state import NEVER_NS
+from simulator.run import COMPLETED
+from tests.oracles.twin_engine import Request
+from tests.oracles.twin_replica import ARRIVAL, Wake
+
+
+class Arrivals:
+    """Who arrives when: one SimPy event for each instant at which anybody does."""
+
+    def __init__(
+        self, env: simpy.Environment, requests: list[Request], arrive: Callable[[Request], None]
+    ) -> None:
+        self.env, self.requests, self.arrive = env, requests, arrive
+        self.due: dict[int, list[Request]] = {}
+        for request in requests:
+            if not request.waits_for:
+                self.announce(request, request.arrival_ns)
+
+    def announce(self, request: Request, instant_ns: int) -> None:
+        if instant_ns not in self.due:
+            self.due[instant_ns] = []
+            Wake(self.env, instant_ns - self.env.now, ARRIVAL).callbacks.append(self.now)
+        self.due[instant_ns].append(request)
+
+    def now(self, event: simpy.Event) -> None:
+        """All of one instant arrive, in row order."""
+        for request in sorted(self.due.pop(self.env.now), key=lambda request: request.row):
+            request.arrival_ns = self.env.now
+            self.arrive(request)
+
+    def ended(self, request: Request) -> None:
+        """Those that waited for a request go on, or somebody else in their place."""
+        ended_ns = max(request.finish_ns, self.env.now)
+        if request.outcome == COMPLETED:
+            for row in request.followers:
+                follower = self.requests[row]
+                follower.ends_ns.append(ended_ns)
+                if len(follower.ends_ns) == follower.waits_for:
+                    self.bring(follower, max(follower.ends_ns))
+        elif request.otherwise is not None:
+            self.bring(self.requests[request.otherwise], ended_ns)
+
+    def bring(self, request: Request, ended_ns: int) -> None:
+        """It arrives its pause later, unless it has arrived or does so before."""
+        instant_ns = ended_ns + request.pause_ns
+        if request.arrival_ns < NEVER_NS or request.planned_ns <= instant_ns:
+            return
+        if request.planned_ns < NEVER_NS:
+            self.due[request.planned_ns].remove(request)
+        request.planned_ns = instant_ns
+        self.announce(request, instant_ns)

@@ -109,10 +109,15 @@ def convert(file: Path, out: Path) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
               help="File for the YAML, ready for a scenario's `traffic:`.")  # fmt: skip
 @click.option("--name", help="Of the traffic group.  [default: the file's]")
-@click.option("--replications", type=click.IntRange(min=2), default=20, show_default=True,
-              help="Drawn from the fit to judge it by.")  # fmt: skip
+@click.option(
+    "--replications",
+    type=click.IntRange(min=2),
+    help="Drawn from the fit to judge it by.  [default: 20, of long files fewer]",
+)
 @options.output
-def fit(file: Path, out: Path | None, name: str | None, replications: int, output: str) -> None:
+def fit(
+    file: Path, out: Path | None, name: str | None, replications: int | None, output: str
+) -> None:
     """Fit FILE: a scenario's `traffic:` that looks like it and needs no file, and how well it does.
 
     Rates, bursts, lengths, shared prefixes and sessions of the recording beside those of traffic

@@ -58,7 +58,23 @@ def needed(key: str, part: dict[str, Any]) -> str:
 
 def shown_default(field: dict[str, Any]) -> str:
     default = field.get("default")
-    return "none" if default in (None, [], {}) else f"`{default}`"
+    return "none" if default in (None, [], {}) else f"`{as_yaml(default)}`"
+
+
+def as_yaml(value: Any) -> str:
+    """A value as one writes it in a line.
+
+    >>> as_yaml({"kind": "constant", "counts": [1, 2], "loop": False})
+    '{kind: constant, counts: [1, 2], loop: false}'
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{key}: {as_yaml(each)}" for key, each in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(as_yaml, value)) + "]"
+    return str(value)
 
 
 def takes(field: dict[str, Any]) -> str:

@@ -22,9 +22,12 @@ from simulator.plane import Plane
 from simulator.rules import load_rule
 from simulator.run import Run
 from simulator.streams import stream
-from simulator.traffic import NS_PER_S, Workload, draw_workload
+from simulator.traffic import NS_PER_S, ClosedLoopError, Workload, draw_workload, ran_out
 
 TIMELINE_SAMPLES = 120
+
+HASTE = (1.0, 8.0, 64.0)
+"""How far closed loops are drawn; further, if that was not enough (simulator/traffic/closed.py)."""
 
 AllowancesFor = Callable[[int], Sequence[Allowance]]
 """How much a period of that many requests may miss, before it is certainly lost."""
@@ -40,10 +43,19 @@ def simulate(
     """One replication of `scenario` on `fleet`.
 
     Same seed and replication: the same demand, and the same failures of every replica that two
-    fleets share. With `allowances_for` the run may end once its verdict is certain.
+    fleets share. With `allowances_for` the run may end once its verdict is certain. Raises
+    ClosedLoopError.
     """
-    workload = draw_workload(scenario, seed, replication)
-    return serve(scenario, fleet, workload, seed, replication, allowances_for)
+    for haste in HASTE:
+        workload = draw_workload(scenario, seed, replication, haste)
+        setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
+        outcome = play(setup, scenario, fleet, seed, replication)
+        if not ran_out(workload.follow_ups, outcome.arrival_ns):
+            return collect(setup, outcome)
+    raise ClosedLoopError(
+        "a closed loop went round too often to be drawn: its requests end as soon as they are "
+        "sent; give its clients a pause, or see whether any replica can hold its requests"
+    )
 
 
 def serve(
@@ -57,9 +69,21 @@ def serve(
 ) -> Run:
     """Serve a given workload; see `simulate`. `plane_of` makes what serves between two events."""
     setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
+    return collect(setup, play(setup, scenario, fleet, seed, replication, plane_of))
+
+
+def play(
+    setup: Setup,
+    scenario: Scenario,
+    fleet: Fleet,
+    seed: int,
+    replication: int,
+    plane_of: Callable[[Setup], DataPlane] = Plane,
+) -> Outcome:
+    """The run itself: the requests of `setup`, and the processes of the fleet."""
     plane = plane_of(setup)
     start_control(plane, scenario, fleet, seed, replication)
-    return collect(setup, plane.run(setup.horizon_ns + nanoseconds(scenario.drain_s)))
+    return plane.run(setup.horizon_ns + nanoseconds(scenario.drain_s))
 
 
 def set_up(

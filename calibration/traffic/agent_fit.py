@@ -33,8 +33,6 @@ SESSIONS = {
 APART_S = 60 * 86_400.0
 """Time over which sessions are drawn, so long that nearly all end within it."""
 NS_PER_S = 1e9
-REPLICATIONS = 16
-"""To put prompts right: their largest are those of a few sessions."""
 
 
 def fit_agent_trace(trace: Trace, name: str, number: int) -> Fitted:
@@ -86,7 +84,7 @@ def group_yaml(group: AgentGroup, name: str, sessions: int) -> Yaml:
         return far_apart(block_of(now), group.share * sessions)
 
     start = Emerging(group.first_tokens.astype(float), 1.0)
-    wanted = Wanted(group.prompts.astype(float), None, APART_S, REPLICATIONS)
+    wanted = Wanted(group.prompts.astype(float), None, APART_S)
     return block_of(put_right(start, wanted, apart))[0]
 
 

@@ -17,6 +17,8 @@ Make = Callable[[float, Floats], Process]
 
 CVS = (0.05, 50.0)
 """Of gaps: a scenario's limits."""
+TRIED = 3
+"""Of the starting points, those that are nearest already."""
 STAY_S = (0.2, 60.0)
 """Of hidden states: what is slower is the table's."""
 
@@ -93,9 +95,10 @@ def best(
     if parameters == 0:
         logs = starts[0]
     else:
+        nearest = sorted(starts, key=lambda start: float(np.sum(errors(start) ** 2)))
         found = [
             optimize.least_squares(errors, start, max_nfev=60, bounds=(-8.0, 8.0))
-            for start in starts
+            for start in nearest[:TRIED]
         ]
         logs = min(found, key=lambda result: float(result.cost)).x
     process = make(seen.rate_per_s, logs)

@@ -24,6 +24,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Yaml = dict[str, Any]
 
+PERIODS = 12
+ROWS = 150_000
+"""Drawn in one round, at most by recordings that are not longer themselves."""
 SWINGS = 4
 """Rounds in which the swing of the rates is found."""
 GROUPS_MAX = 3
@@ -80,9 +83,10 @@ def fit_group(
 
     watched_s = trace.span_s - found.from_s
     start = Emerging(found.first_tokens.astype(float), found.begins_s.size / watched_s)
-    wanted = Wanted(
-        trace.input_tokens[rows].astype(float), float(rows.sum()) / trace.span_s, trace.span_s
-    )
+    # A part of steady traffic has prompts like the whole.
+    part = min(1.0, ROWS / int(rows.sum())) if found.steady else 1.0
+    prompts, rate_per_s = trace.input_tokens[rows].astype(float), rows.sum() / trace.span_s
+    wanted = Wanted(prompts, float(rate_per_s), part * trace.span_s)
     group = block_of(put_right(start, wanted, block_of))[0]
     return group, session_notes(found, float((seen.parent[rows] != NOBODY).mean()))
 
@@ -94,6 +98,7 @@ def swinging(block: list[Yaml], most: int, together: ArrivalFit, span_s: float) 
     assert table is not None and factors is not None
     own = together.process.dispersion(table.every_s)
     target = together.process.rate_per_s * table.every_s * float(factors.var())
+    periods = max(1, min(PERIODS, int(ROWS / (together.process.rate_per_s * span_s))))
     swing, found = 1.0, block
     for _ in range(SWINGS):
         swung = np.maximum(0.0, 1.0 + swing * (factors - 1.0))
@@ -102,7 +107,7 @@ def swinging(block: list[Yaml], most: int, together: ArrivalFit, span_s: float) 
         found[most] = block[most] | {
             "arrivals": block[most]["arrivals"] | {"modulation": [modulation]}
         }
-        excess = dispersion(found, table.every_s, span_s) - own
+        excess = dispersion(found, table.every_s, span_s, periods) - own
         swing *= float(np.clip(np.sqrt(target / max(excess, 0.1 * target)), 0.5, 2.0))
     return found
 

@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 Yaml = dict[str, Any]
 
 ROUNDS = 8
-REPLICATIONS = 4
+REPLICATIONS_MAX = 16
+ROWS = 150_000
+"""Drawn in one round, of recordings that are not longer themselves: the tail is noisy."""
 SEED = 20_231_117
 """Not that of the match: what is put right here is not judged by the same draws."""
 DAMPING = 0.7
@@ -48,7 +50,13 @@ class Wanted:
     prompts: Floats
     rate_per_s: float | None
     span_s: float
-    replications: int = REPLICATIONS
+
+    @property
+    def replications(self) -> int:
+        expected = self.prompts.size
+        if self.rate_per_s is not None:
+            expected = int(self.rate_per_s * self.span_s)
+        return max(1, min(REPLICATIONS_MAX, ROWS // max(1, expected)))
 
 
 def put_right(start: Emerging, wanted: Wanted, block_of: Callable[[Emerging], list[Yaml]]
@@ -83,11 +91,11 @@ def shifted(tokens: Floats, by: Floats) -> Floats:
     return np.maximum.accumulate(np.maximum(np.sort(tokens) + added, 1.0))
 
 
-def dispersion(block: list[Yaml], bin_s: float, span_s: float) -> float:
-    """Variance over mean of the requests within `bin_s`: the mean over some periods."""
+def dispersion(block: list[Yaml], bin_s: float, span_s: float, periods: int) -> float:
+    """Variance over mean of the requests within `bin_s`: the mean over so many periods."""
     scenario = scenario_of(block, span_s)
     found = []
-    for replication in range(3 * REPLICATIONS):
+    for replication in range(periods):
         workload = draw_workload(scenario, SEED, replication)
         counts = window_counts(
             workload.arrival_ns[within(workload, span_s)] / NS_PER_S, span_s, bin_s

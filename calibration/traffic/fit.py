@@ -24,22 +24,24 @@ LENGTHS = {name: kind for name, kind in match.REQUESTS.items() if "tokens_" in n
 REQUESTS_PER_S = 1.0
 
 
-def fit(path: Path, name: str | None = None, number: int = match.REPLICATIONS) -> Fitted:
-    """Traffic like that of `path`, judged by `number` drawn replications.
+def fit(path: Path, name: str | None = None, number: int | None = None) -> Fitted:
+    """Traffic like that of `path`, judged by `number` drawn replications (when not given, as many
+    as the length of the recording allows).
 
     Raises TraceError for a file that holds nothing that can be fitted, OSError for one that cannot
     be opened.
     """
     called = name or path.stem
     if is_client_file(path):
-        return fit_clients(read_clients(path), called, number)
+        return fit_clients(read_clients(path), called, number or match.REPLICATIONS)
     if look_at(path).has("timestamp", "value"):
-        return fit_series(path, number)
+        return fit_series(path, number or match.REPLICATIONS)
     file = open_trace(path)
     rows = joined(list(file.rows()))
     if len(rows) < 2:
         raise TraceError(f"{path}: {file.format} with too few rows to fit anything to")
     reading = file.reading
+    number = number or match.replications_for(len(rows))
     if not reading.timed:
         return with_faults(fit_without_arrivals(rows, called, number), file.faults)
     trace = trace_of(rows, reading.relative, reading.block_tokens)

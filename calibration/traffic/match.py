@@ -8,6 +8,9 @@ import numpy as np
 from calibration.traffic.describe import TrafficFigures
 
 REPLICATIONS = 20
+REPLICATIONS_LEAST = 5
+ROWS = 4_000_000
+"""Drawn to judge a fit, about: long recordings get fewer replications."""
 SEED = 20_231_116
 SPREAD = (0.1, 0.9)
 """Of replications: what `low` and `high` are."""
@@ -53,6 +56,15 @@ class Kind:
 
     absolute: bool = False
     limit: float | None = None
+
+
+def replications_for(rows: int) -> int:
+    """As many as a fit to so many rows is judged by.
+
+    >>> replications_for(7_000), replications_for(1_000_000)
+    (20, 5)
+    """
+    return max(REPLICATIONS_LEAST, min(REPLICATIONS, ROWS // max(1, rows)))
 
 
 def compared(

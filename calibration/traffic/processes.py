@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special
+from scipy import special
 
 from simulator.traffic.weibull import weibull_shape
 
@@ -125,19 +125,21 @@ class MarkovProcess:
     lasts_s: tuple[float, ...]
 
     @property
-    def generator(self) -> Floats:
-        """Q: transitions per second."""
-        leaving = 1.0 / np.array(self.lasts_s)
-        matrix = np.outer(leaving, np.ones(leaving.size)) / (leaving.size - 1)
-        np.fill_diagonal(matrix, -leaving)
-        return np.asarray(matrix)
-
-    @property
     def stationary(self) -> Floats:
         """Share of time in each state: with equally likely successors each is entered equally
         often, so time goes by the length of a stay."""
         lasts = np.array(self.lasts_s)
         return np.asarray(lasts / lasts.sum())
+
+    @property
+    def symmetric(self) -> Floats:
+        """The generator Q (transitions per second) as root(pi) Q root(1 / pi): such a chain is
+        reversible, so that this is a symmetric matrix with the same eigenvalues."""
+        leaving = 1.0 / np.array(self.lasts_s)
+        root = np.sqrt(leaving)
+        matrix = np.outer(root, root) / (leaving.size - 1)
+        np.fill_diagonal(matrix, -leaving)
+        return np.asarray(matrix)
 
     @property
     def rate_per_s(self) -> float:
@@ -152,22 +154,22 @@ class MarkovProcess:
         >>> round(MarkovProcess((10.0, 0.0), (2.0, 8.0)).dispersion(5.0), 6)
         18.767931
         """
-        values, right = np.linalg.eig(self.generator)
-        left = np.linalg.inv(right)
-        rates = np.array(self.rates_per_s)
-        parts = ((self.stationary * rates) @ right) * (left @ rates)
-        others = np.abs(values) > 1e-9 * np.abs(values).max()
-        q, a = values[others], parts[others]
-        total = np.sum(a * (np.expm1(q * bin_s) - q * bin_s) / q**2)
-        return 1.0 + 2.0 * float(np.real(total)) / (self.rate_per_s * bin_s)
+        values, vectors = np.linalg.eigh(self.symmetric)
+        parts = ((np.sqrt(self.stationary) * np.array(self.rates_per_s)) @ vectors) ** 2
+        q, a = values[:-1], parts[:-1]  # the largest eigenvalue is 0
+        total = float(np.sum(a * (np.expm1(q * bin_s) - q * bin_s) / q**2))
+        return 1.0 + 2.0 * total / (self.rate_per_s * bin_s)
 
     def empty_share(self, bin_s: float, factors: Floats) -> Floats:
-        silent = self.generator - factors[:, None, None] * np.diag(self.rates_per_s)
-        return np.asarray(linalg.expm(silent * bin_s).sum(axis=2) @ self.stationary)
+        """pi e^{(Q - rates) t} 1: the state runs on and nothing arrives."""
+        silent = self.symmetric - factors[:, None, None] * np.diag(self.rates_per_s)
+        values, vectors = np.linalg.eigh(silent)
+        weights = (np.sqrt(self.stationary) @ vectors) ** 2
+        return np.asarray((weights * np.exp(values * bin_s)).sum(axis=1))
 
     def squared_gap_s2(self, factors: Floats) -> Floats:
-        """Twice the squared mean wait from the state in which an arrival finds the process."""
+        """2 phi (rates - Q)^-2 1, phi the state in which an arrival finds the process."""
         rates = np.array(self.rates_per_s)
-        phase = self.stationary * rates / self.rate_per_s
-        wait = np.linalg.inv(factors[:, None, None] * np.diag(rates) - self.generator)
-        return np.asarray(2.0 * (wait @ wait).sum(axis=2) @ phase)
+        root = np.sqrt(self.stationary)
+        wait = np.linalg.inv(factors[:, None, None] * np.diag(rates) - self.symmetric)
+        return np.asarray(2.0 * (root * rates / self.rate_per_s) @ (wait @ wait) @ root)

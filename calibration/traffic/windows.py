@@ -64,8 +64,9 @@ def variance_over(factors: Floats, every_s: float, bin_s: float) -> float:
     ones average several."""
     if bin_s <= every_s:
         return float(factors.var())
-    several = round(bin_s / every_s)
-    whole = factors.size // several
-    if whole < 2:
+    bins = int(factors.size * every_s / bin_s + 1e-9)
+    if bins < 2:
         return 0.0
-    return float(factors[: whole * several].reshape(whole, several).mean(axis=1).var())
+    edges = np.arange(bins + 1) * bin_s / every_s
+    areas = np.interp(edges, np.arange(factors.size + 1), np.append(0.0, np.cumsum(factors)))
+    return float((np.diff(areas) * every_s / bin_s).var())

@@ -16,29 +16,29 @@ from scenarios.units import Interval, PositiveSeconds, SomeSeconds
 Factor = Annotated[StrictFloat, Field(ge=0, le=1e6)]
 
 
-class Recurring(Part):
-    """Consecutive intervals that come over and over."""
-
-    start_s: SomeSeconds = 0.0
-    """Where among them the period starts."""
-    random_start: StrictBool = False
-    """The period starts anywhere among them, anew in every replication."""
-
-    @model_validator(mode="after")
-    def starts_in_one_way(self) -> Self:
-        if self.random_start and self.start_s:
-            raise PydanticCustomError(
-                "quantity", "start beside random_start", {"allowed": "one of them", "at": ["start"]}
-            )
-        return self
+def starts_in_one_way(start_s: float, random_start: bool) -> None:
+    """Raises PydanticCustomError for a start that is both given and random."""
+    if start_s and random_start:
+        raise PydanticCustomError(
+            "quantity", "start beside random_start", {"allowed": "one of them", "at": ["start"]}
+        )
 
 
-class TableModulation(Recurring):
+class TableModulation(Part):
     """Factors of consecutive intervals, over and over."""
 
     kind: Literal["table"]
     every_s: Interval
     factors: Annotated[tuple[Factor, ...], Field(min_length=1)]
+    start_s: SomeSeconds = 0.0
+    """Where in the table the period starts."""
+    random_start: StrictBool = False
+    """The period starts anywhere in the table, anew in every replication."""
+
+    @model_validator(mode="after")
+    def starts_once(self) -> Self:
+        starts_in_one_way(self.start_s, self.random_start)
+        return self
 
 
 class DailyModulation(Part):
@@ -86,14 +86,23 @@ class LevelModulation(Part):
     """Between the logarithms of neighbouring intervals (first-order autoregressive)."""
 
 
-class FileModulation(Recurring):
+class FileModulation(Part):
     """The shape of recorded demand: a file with columns `timestamp` and `value` (requests per
     interval), CSV or Parquet. Factors are its values over their mean: the level is `rate`."""
 
     kind: Literal["file"]
     file: FileReference
+    start_s: SomeSeconds = 0.0
+    """Where in the file the period starts."""
+    random_start: StrictBool = False
+    """The period starts anywhere in the file, anew in every replication."""
     missing_s: PositiveSeconds | None = None
     """Zeros that last at least this long are gaps of the recording and are left out."""
+
+    @model_validator(mode="after")
+    def starts_once(self) -> Self:
+        starts_in_one_way(self.start_s, self.random_start)
+        return self
 
 
 Modulation = Annotated[

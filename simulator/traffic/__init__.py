@@ -1,11 +1,13 @@
 """Demand: arrivals, lengths, prefixes, traces -> Workload."""
 
+from simulator.traffic.closed import ClosedLoopError, ran_out
+from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.follow_ups import NOBODY, FollowUps
 from simulator.traffic.prefixes import Chains
 from simulator.traffic.traces import TraceError
-from simulator.traffic.workload import NS_PER_S, Workload, draw_between, draw_workload
+from simulator.traffic.workload import Workload, draw_between, draw_workload
 
 __all__ = [
-    "NOBODY", "NS_PER_S", "Chains", "FollowUps", "TraceError", "Workload", "draw_between",
-    "draw_workload",
+    "NOBODY", "NS_PER_S", "Chains", "ClosedLoopError", "FollowUps", "TraceError", "Workload",
+    "draw_between", "draw_workload", "ran_out",
 ]  # fmt: skip

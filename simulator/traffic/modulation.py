@@ -11,7 +11,6 @@ from scenarios.demand.modulation import (
     FileModulation,
     LevelModulation,
     RampModulation,
-    Recurring,
     SpikeModulation,
     TableModulation,
     WeeklyModulation,
@@ -75,7 +74,9 @@ def factor_over_time(part: Modulation, period: Period, rng: np.random.Generator)
     raise AssertionError(f"modulation of kind {part.kind}")
 
 
-def position_s(part: Recurring, length_s: float, rng: np.random.Generator) -> float:
+def position_s(
+    part: TableModulation | FileModulation, length_s: float, rng: np.random.Generator
+) -> float:
     """Where among its intervals the period starts."""
     return float(rng.random() * length_s) if part.random_start else part.start_s
 

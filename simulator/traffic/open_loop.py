@@ -41,16 +41,18 @@ def draw_open(traffic: Traffic, period: Period, rng_of: RngOf) -> Drawing:
     """All requests of a group without sessions. Raises TraceError for files that cannot be used."""
     arrived = draw_arrived(traffic, period, rng_of)
     size = arrived.arrival_s.size
-    inputs, outputs = draw_pairs(traffic, size, rng_of, arrived.lengths)
-    thought = np.zeros(size, dtype=np.int64)
-    if traffic.reasoning_tokens is not None:
-        thought = draw_lengths(traffic.reasoning_tokens, size, rng_of("reasoning_tokens"))
+    factors = None
     if isinstance(traffic.arrivals, PopulationArrivals) and traffic.arrivals.length_sigma:
         factors = draw_factors(traffic.arrivals, rng_of("client_lengths"))[:, arrived.client]
+    inputs, outputs = draw_pairs(traffic, size, rng_of, arrived.lengths)
+    if factors is not None:
         inputs = scaled(inputs, factors[0], traffic.input_tokens)
         outputs = scaled(outputs, factors[1], traffic.output_tokens)
-        if traffic.reasoning_tokens is not None:
+    if traffic.reasoning_tokens is not None:
+        thought = draw_lengths(traffic.reasoning_tokens, size, rng_of("reasoning_tokens"))
+        if factors is not None:
             thought = scaled(thought, factors[1], traffic.reasoning_tokens)
+        outputs = outputs + thought
     chains = draw_chains(
         traffic.prefixes,
         size,
@@ -59,7 +61,7 @@ def draw_open(traffic: Traffic, period: Period, rng_of: RngOf) -> Drawing:
         arrived.window,
     )
     prefixed = sum(prefix.tokens for prefix in traffic.prefixes)
-    return Drawing(arrived.arrival_s, inputs + prefixed, outputs + thought, chains)
+    return Drawing(arrived.arrival_s, inputs + prefixed, outputs, chains)
 
 
 def draw_starts(traffic: Traffic, period: Period, rng_of: RngOf) -> Floats:

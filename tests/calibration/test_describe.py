@@ -18,6 +18,7 @@ from calibration.traffic.describe_seconds import Spans
 from simulator.results import finite
 from simulator.streams import stream
 from simulator.traffic.clients import Client, Clients
+from simulator.traffic.formats import batches, spool
 from simulator.traffic.formats.rows import Rows, take
 from simulator.traffic.length_tables import quantiles
 from simulator.traffic.prefixes import Chains
@@ -254,8 +255,8 @@ def test_pauses_of_a_file_are_those_of_the_trace(tmp_path, monkeypatch):
                                              strict=True))]  # fmt: skip
     path.write_text("\n".join(lines) + "\n")
     trace = figures_of_trace(read_trace(str(path))).sessions
-    monkeypatch.setattr("simulator.traffic.formats.spool.CHUNK_ROWS", 16)
-    monkeypatch.setattr("simulator.traffic.formats.batches.BATCH_ROWS", 16)
+    monkeypatch.setattr(spool, "CHUNK_ROWS", 16)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 16)
     assert describe_file(path).figures.sessions == trace
     monkeypatch.setattr(describe_sessions, "REMEMBERED", 4)
     few = describe_file(path).figures.sessions
@@ -367,8 +368,8 @@ def test_populations_have_the_figures_that_are_known_of_them(name, top10):
 def test_a_file_in_chunks_has_the_figures_of_the_trace_in_memory(name, monkeypatch):
     path = SHARED / "traces" / f"{name}.parquet"
     whole = figures_of_trace(read_trace(str(path)))
-    monkeypatch.setattr("simulator.traffic.formats.spool.CHUNK_ROWS", 500)
-    monkeypatch.setattr("simulator.traffic.formats.batches.BATCH_ROWS", 300)
+    monkeypatch.setattr(spool, "CHUNK_ROWS", 500)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 300)
     parts = describe_file(path).figures
     one, other = finite(as_json(whole)), finite(as_json(parts))
     assert one.keys() == other.keys()

@@ -89,16 +89,13 @@ def test_times_on_and_off_are_found():
 def test_a_table_of_rates_is_found_and_pure_poisson_inside():
     factors = [0.4, 1.6, 1.2, 0.8, 1.9, 0.1, 1.0, 1.0]
     arrivals = {"kind": "poisson", "rate": "8/s",
-                "modulation": [{"kind": "table", "every": "300s", "factors": factors}]}  # fmt: skip
+                "modulation": [{"kind": "table", "every": "240s", "factors": factors}]}  # fmt: skip
     found = fit_arrivals(instants(arrivals), SPAN_S)
     assert found.chosen.kind == "poisson" and found.table is not None
     assert found.table.every_s == 120.0
-    # Windows of two minutes against factors of five: those that lie within one.
-    middles = (np.arange(found.factors.size) + 0.5) * 120.0
-    inside = np.abs(middles % 300.0 - 150.0) <= 90.0
-    wanted = np.array(factors)[(middles // 300).astype(int) % 8]
-    # 960 requests a window: a standard error of 3 % of the mean.
-    assert np.abs(found.factors - wanted)[inside].max() < 0.2
+    wanted = np.repeat(np.array(factors), 2)[np.arange(found.factors.size) % 16]
+    # 960 requests a window: a standard error of 3 % of the mean, 60 windows.
+    assert np.abs(found.factors - wanted).max() < 0.2
 
 
 def test_batches_are_found():
@@ -238,13 +235,15 @@ def test_a_fit_of_sessions_has_prompts_and_hits_like_the_recording():
     fitted = fit_requests(recorded(made, 3600.0), "again", 6)
     assert fitted.kind == "sessions"
     assert fitted.traffic[0]["prefixes"] == [{"tokens": 320}]
-    assert all(figure.kept is not False for figure in fitted.figures), fitted.figures
-    rate = next(figure for figure in fitted.figures if figure.name == "rate_per_s")
-    assert abs(rate.error) < 0.1
+    figures = {figure.name: figure for figure in fitted.figures}
+    # Of dispersion one hour tells little: 60 windows, a standard error of 18 %.
+    promised = [f for f in fitted.figures if f.limit and not f.name.startswith("dispersion")]
+    assert len(promised) == 7 and all(figure.kept for figure in promised), promised
+    assert abs(figures["rate_per_s"].error) < 0.1
 
 
 def test_agents_compaction_and_sub_agents_are_found():
-    """Hand-made sessions: grown by 1,000 a request, compacted to the prefix and 20,000 tokens."""
+    """Hand-made sessions: grown by 1,000 a request, compacted to the prefix and 15,000 tokens."""
     session, parent, inputs, outputs, hits, pause = ([] for _ in range(6))
     for number in range(60):
         prompt = 30_000
@@ -253,7 +252,7 @@ def test_agents_compaction_and_sub_agents_are_found():
             new = turn == 0
             whole = 0 if new else inputs[main]
             compact = not new and whole + 1_100 > 50_000
-            prompt = prompt if new else 35_000 if compact else whole + 1_100
+            prompt = prompt if new else 30_000 if compact else whole + 1_100
             session.append(number)
             parent.append(NOBODY if new else main)
             inputs.append(prompt)
@@ -279,7 +278,7 @@ def test_agents_compaction_and_sub_agents_are_found():
     (found,) = fit_agents(rows)
     assert found.prefix_tokens == 15_000
     assert found.sessions["turns"] == {"kind": "constant", "count": 40}
-    assert found.sessions["compaction"] == {"above": 49_800, "to": 20_000}
+    assert found.sessions["compaction"] == {"above": 49_800, "to": 15_000}
     assert found.sessions["follow_up_tokens"] == {"kind": "constant", "tokens": 1_000}
     agents = found.sessions["agents"]
     assert agents["number"] == {"kind": "constant", "count": 2}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import simulator.traffic.conversion as conversion
 from simulator.traffic.conversion import convert, sorted_rows
-from simulator.traffic.formats import batches, spool
+from simulator.traffic.formats import batches, spool, tables
+from simulator.traffic.formats import json_lines as json_lines_module
 from simulator.traffic.formats.own_parquet import ABOUT
 from simulator.traffic.formats.rows import Links, Rows, joined, take
 from simulator.traffic.formats.spool import Spool
@@ -108,8 +109,8 @@ def test_what_is_converted_reads_the_same(dialect, rows, tmp_path_factory):
     dialect.write(rows, path)
     read_trace.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("tables", "json_lines"):
-            patch.setattr(f"simulator.traffic.formats.{module}.CHUNK_ROWS", 5)
+        for module in (tables, json_lines_module):
+            patch.setattr(module, "CHUNK_ROWS", 5)
         done = convert(path, out)
     assert (done.format, done.rows, done.faults.rows) == (dialect.format, len(rows), 0)
     assert same(read_trace(str(path)), read_trace(str(out)))
@@ -159,7 +160,7 @@ def test_progress_is_told(tmp_path, monkeypatch):
     path = tmp_path / "m.jsonl"
     path.write_text(json_lines({"timestamp": i, "input_length": 5, "output_length": 5}
                                for i in range(20)))  # fmt: skip
-    monkeypatch.setattr("simulator.traffic.formats.json_lines.CHUNK_ROWS", 8)
+    monkeypatch.setattr(json_lines_module, "CHUNK_ROWS", 8)
     told = []
     with sorted_rows(path, told.append):
         assert told == [8, 16, 20]

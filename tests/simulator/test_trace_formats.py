@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.traffic.formats import json_lines as json_lines_module
+from simulator.traffic.formats import own_parquet as own_parquet_module
+from simulator.traffic.formats import tables
 from simulator.traffic.formats.reading import open_trace
 from simulator.traffic.formats.rows import joined
 from simulator.traffic.traces import TraceError, read_lengths, read_trace
@@ -90,9 +93,9 @@ def test_chunks_do_not_show(tmp_path, monkeypatch):
         path = tmp_path / dialect.name
         dialect.write(rows, path)
         whole = read(path)
-        for module in ("tables", "json_lines"):
-            monkeypatch.setattr(f"simulator.traffic.formats.{module}.CHUNK_ROWS", 7)
-        monkeypatch.setattr("simulator.traffic.formats.own_parquet.BATCH_ROWS", 7)
+        for module in (tables, json_lines_module):
+            monkeypatch.setattr(module, "CHUNK_ROWS", 7)
+        monkeypatch.setattr(own_parquet_module, "BATCH_ROWS", 7)
         assert len(list(open_trace(path).rows())) > 100
         parts = read(path)
         monkeypatch.undo()
@@ -298,3 +301,24 @@ def test_the_span_is_the_last_arrival_and_a_mean_gap(tmp_path):
 def test_a_trace_that_is_gone_is_told_so(tmp_path):
     with pytest.raises(TraceError, match=r"gone\.csv: .*No such file"):
         read_trace(os.fspath(tmp_path / "gone.csv"))
+
+
+def test_a_first_line_may_be_longer_than_what_is_looked_at(tmp_path):
+    """Sessions of agents are lines of megabytes."""
+    path = tmp_path / "long.jsonl"
+    rows = [
+        {"note": "x" * 2_000_000, "timestamp": i, "input_length": 5, "output_length": 6}
+        for i in (0, 1000)
+    ]
+    path.write_text(json_lines(rows))
+    assert read(path).arrival_s.tolist() == [0.0, 1.0]
+
+
+def test_session_ids_of_our_parquet_may_be_numbers_names_or_missing(tmp_path):
+    columns = {"arrival_s": [0.0, 1.0, 5.0, 6.0], "input_tokens": 5, "output_tokens": 6}
+    for ids in ([3, 4, 3, 3], ["a", "b", "a", "a"], [1.0, np.nan, 1.0, 1.0], ["a", None, "a", "a"]):
+        path = tmp_path / "rows.parquet"
+        pd.DataFrame(columns | {"session_id": ids}).to_parquet(path)
+        sessions = read(path).sessions
+        assert sessions.parent.tolist() == [-1, -1, 0, 2]
+        assert sessions.session[0] != sessions.session[1]

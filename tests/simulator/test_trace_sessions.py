@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.traffic.conversion import convert
+from simulator.traffic.formats import agent_parquet as agent_parquet_module
 from simulator.traffic.formats.agents import BLOCK_TOKENS, shared_blocks
 from simulator.traffic.formats.names import Memory
 from simulator.traffic.formats.reading import open_trace
@@ -283,7 +284,7 @@ def test_a_session_that_is_torn_apart_is_put_together_or_told(tmp_path, monkeypa
     whole = read(agent_parquet(tmp_path / "a.parquet"))
     torn = agent_parquet(tmp_path / "b.parquet", order=[0, 4, 1, 2, 3])
     assert np.array_equal(read(torn).arrival_s, whole.arrival_s)
-    monkeypatch.setattr("simulator.traffic.formats.agent_parquet.BATCH_ROWS", 2)
+    monkeypatch.setattr(agent_parquet_module, "BATCH_ROWS", 2)
     assert np.array_equal(read(tmp_path / "a.parquet").chains.ends, whole.chains.ends)
     with pytest.raises(TraceError, match="rows of session 4 do not stand together"):
         read(torn)
@@ -364,3 +365,20 @@ def test_memory_forgets_what_was_longest_untouched():
     for name in "abcadab":
         memory.put(name, name)
     assert [memory.get(name) for name in "abcd"] == ["a", "b", None, "d"]
+
+
+def test_sessions_without_requests_are_told(tmp_path):
+    path = tmp_path / "odd.jsonl"
+    good = weka_session([weka_request(1.0, 64, 5, [1]), "odd", weka_request(0.0, 64, 5, [1])])
+    path.write_text(json_lines([good, weka_session([])]))
+    with pytest.raises(TraceError) as caught:
+        read(path)
+    assert "1 row: a session without requests (line 2)" in str(caught.value)
+    assert "1 row: t is no time (line 1)" in str(caught.value)
+    calls = tmp_path / "calls.jsonl"
+    call = {"input_toks": 1, "output_toks": 1, "tool_duration_ns": 0}
+    calls.write_text(json_lines(
+        {"arrival_time_ns": i, "sub_requests": subs} for i, subs in enumerate([[call], [], 3])
+    ))  # fmt: skip
+    with pytest.raises(TraceError, match=r"2 rows: sub_requests is no list of calls \(line 2, 3\)"):
+        read(calls)

@@ -412,7 +412,7 @@ def test_published_clients_send_what_they_sent(name):
         np.histogram(
             draw_asked(traffic.arrivals, span(0.0, 3600.0), streams("s", i)).arrival_s, edges
         )[0]
-        for i in range(20)
+        for i in range(12)
     ]
     for counts, exact in zip(np.array(seen).T, demand[first : first + 6], strict=True):
         assert_mean(counts, exact)

@@ -66,7 +66,7 @@ def calls(batch: Batch, sessions: Names, faults: Faults) -> Iterator[Call]:
             yield line, ALONE, 0, NOBODY, at_s, np.nan, entry
             continue
         session, pause_s = sessions.new(), np.nan
-        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        if not (isinstance(parts, list) and parts and all(isinstance(p, dict) for p in parts)):
             faults.add("sub_requests is no list of calls", [line])
             continue
         tools_s = numbers([part.get("tool_duration_ns") for part in parts]) / NS_PER_S

@@ -60,10 +60,14 @@ class Names:
     def numbers(self, names: Iterable[object]) -> Ints:
         """ALONE for empty names.
 
-        >>> Names().numbers(["a", "b", "", "a", None]).tolist()
-        [0, 1, -1, 0, -1]
+        >>> Names().numbers(["a", "b", "", "a", None, float("nan")]).tolist()
+        [0, 1, -1, 0, -1, -1]
         """
         return np.array(
-            [ALONE if name is None or name == "" else self.number(str(name)) for name in names],
-            dtype=np.int64,
+            [ALONE if is_empty(name) else self.number(str(name)) for name in names], dtype=np.int64
         )
+
+
+def is_empty(name: object) -> bool:
+    """Nothing, or what a table has for nothing."""
+    return name is None or name == "" or name != name

@@ -23,7 +23,7 @@ from simulator.traffic.formats.form import Format, Reading
 from simulator.traffic.formats.json_lines import block_chains
 from simulator.traffic.formats.mooncake import BLOCK_TOKENS
 from simulator.traffic.formats.names import Names
-from simulator.traffic.formats.rows import ALONE, Floats, Ints, Links, Raw, unknown
+from simulator.traffic.formats.rows import ALONE, NOBODY, Floats, Ints, Links, Raw, unknown
 from simulator.traffic.formats.source import Source, parquet_schema
 from simulator.traffic.formats.tables import numbers
 from simulator.traffic.formats.turns import in_order, not_negative
@@ -133,7 +133,8 @@ def links_of(found: dict[str, Any], names: Names, at: int) -> Links:
     if not {"turn", "parent"} <= set(found):
         return in_order(session, np.arange(at, at + rows), *seconds)
     turn, parent = (
-        found[name].to_numpy(zero_copy_only=False).astype(np.int64) for name in LINKS[1:3]
+        pc.fill_null(pc.cast(found[name], pa.int64()), NOBODY).to_numpy(zero_copy_only=False)
+        for name in LINKS[1:3]
     )
     return Links(session, turn, parent, *map(not_negative, seconds))
 

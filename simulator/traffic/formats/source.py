@@ -124,7 +124,10 @@ def unprintable(content: bytes) -> bool:
 
 
 def json_source(path: Path, lines: list[str], head: str) -> Source:
-    """JSON lines where most lines are whole objects, else a document."""
+    """JSON lines where the first line, or most lines, are whole objects; else a document."""
+    with opened_text(path) as file:
+        # A line may be longer than what we have of the file.
+        lines = [next(line for line in file if line.strip()), *lines[1:]]
     found = [value for line in lines if isinstance(value := decoded(line), dict)]
     written = sum(bool(line.strip()) for line in lines)
     if isinstance(decoded(lines[0]), dict) or 2 * len(found) > written:

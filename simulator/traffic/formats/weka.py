@@ -55,12 +55,19 @@ def raws(source: Source, faults: Faults, block_tokens: int) -> Iterator[Raw]:
                 faults.add("no session: it has no block_size and requests", [place])
             elif session["block_size"] != block_tokens:
                 faults.add(f"blocks of another size than {block_tokens} tokens", [place])
-            elif requests := sorted(requests_of(session), key=lambda each: each[0]):
+            elif not (requests := sorted(requests_of(session), key=in_time)):
+                faults.add("a session without requests", [place])
+            else:
                 raw = raw_of(place, requests, block_tokens, keys)
                 keys = max(keys, 0 if raw.chains is None else raw.chains.key_count)
                 if session.get("hash_id_scope") == "global":
                     faults.note(GLOBAL)
                 yield raw
+
+
+def in_time(request: Request) -> tuple[bool, float]:
+    """Those without a time come last."""
+    return np.isnan(request[0]), request[0]
 
 
 def requests_of(session: dict[str, Any]) -> Iterator[Request]:

@@ -12,7 +12,7 @@ from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, UNFINISHED
 from simulator.simulate import set_up, simulate, start_control
-from simulator.traffic import NOBODY, NS_PER_S, draw_workload
+from simulator.traffic import NOBODY, NS_PER_S, ClosedLoopError, draw_workload
 from simulator.traffic.closed import ran_out
 from tests.oracles.small import small_scenario
 from tests.oracles.twin import Twin
@@ -143,6 +143,26 @@ def test_clients_that_run_out_of_requests_are_told_of():
     """Everything is turned away at once: nobody can be drawn as many requests as that takes."""
     workload, outcome = served(CLOSED, engine={"max_model_len": 100})
     assert ran_out(workload.follow_ups, outcome.arrival_ns)
+
+
+def test_simulate_draws_further_where_a_loop_goes_round_faster():
+    group = CLOSED | {"arrivals": {"kind": "closed", "clients": 2}}
+    scenario = small_scenario(
+        traffic=[group], preroll="0s", horizon="10s", drain="5s", latency={"per_step": "100us"}
+    )
+    run = simulate(scenario, scenario.fleet, 1, 0)
+    workload = draw_workload(scenario, 1, 0)
+    assert len(run) > len(workload)
+    assert run.arrival_s[-1] > 9.9, "the loop did not fall silent"
+
+
+def test_a_loop_that_never_rests_is_refused():
+    """Every request is turned away at once, and its client has the next one ready."""
+    scenario = small_scenario(
+        traffic=[CLOSED], horizon="1s", drain="1s", engine={"max_model_len": 100}
+    )
+    with pytest.raises(ClosedLoopError, match="give its clients a pause"):
+        simulate(scenario, scenario.fleet, 1, 0)
 
 
 def test_with_longer_chains_a_run_is_the_same_and_goes_on():

@@ -66,7 +66,7 @@ def lines(fitted: Fitted) -> Iterator[str]:
             + ("  beyond" if figure.kept is False else "")
         ).rstrip()
     yield ""
-    yield f"  {verdict(fitted)}"
+    yield from textwrap.wrap(verdict(fitted), WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def error_text(figure: Figure) -> str:

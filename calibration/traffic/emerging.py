@@ -84,11 +84,11 @@ def put_right(start: Emerging, wanted: Wanted, block_of: Callable[[Emerging], li
 
 
 def shifted(tokens: Floats, by: Floats) -> Floats:
-    """Each of a sample and what is to be added at its level; order is kept, and 1 is the least."""
+    """Each of a sample and what is to be added at its level, 1 at least; in ascending order."""
     levels = (np.arange(tokens.size) + 0.5) / tokens.size
     order = np.argsort(GRID)
     added = np.interp(levels, GRID[order], by[order])
-    return np.maximum.accumulate(np.maximum(np.sort(tokens) + added, 1.0))
+    return np.sort(np.maximum(np.sort(tokens) + added, 1.0))
 
 
 def dispersion(block: list[Yaml], bin_s: float, span_s: float, periods: int) -> float:

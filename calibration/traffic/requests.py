@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.traffic import match
+from calibration.traffic.arrival_figures import BINS_LEAST
 from calibration.traffic.arrivals import fit_arrivals
 from calibration.traffic.conversations import fit_conversations
 from calibration.traffic.describe import figures_of_trace
+from calibration.traffic.describe_arrivals import BINS_MIN
 from calibration.traffic.drawn import replications
 from calibration.traffic.fitted import Fitted
 from calibration.traffic.following import (
@@ -47,8 +49,19 @@ def fit_requests(trace: Trace, name: str, number: int) -> Fitted:
     measured = figures_of_trace(trace)
     drawn = replications(block, trace.span_s, number, match.SEED, trace.block_tokens)
     compared = match.compared(match.flat(measured), map(match.flat, drawn), match.REQUESTS)
+    notes += little_known(trace.span_s)
     about = f"{measured.requests:,} requests in {trace.span_s:,.0f} s"
     return Fitted(kind, about, block, notes, compared, number)
+
+
+def little_known(span_s: float) -> list[str]:
+    """Scales at which the recording has too few bins to say much."""
+    return [
+        f"dispersion at {scale_s:g} s: the recording has {int(span_s / scale_s)} bins of that "
+        "length; their variance is mostly chance, and nothing is fitted to it"
+        for scale_s in match.SCALES_S
+        if BINS_MIN <= span_s / scale_s < BINS_LEAST
+    ]
 
 
 def spread(trace: Trace) -> Floats:

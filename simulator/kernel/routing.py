@@ -119,7 +119,8 @@ def least_kv(s, row):
 
 @kernel
 def prefix_aware(s, row):
-    """The longest resident prefix among the replicas that are not much busier than others."""
+    """The longest resident prefix among the replicas that are not much busier than others, if it
+    is half of the prompt at least; else the idlest."""
     least = CLOSED
     for replica_id in range(s.load.size):
         if may_take(s, replica_id, row):
@@ -132,7 +133,28 @@ def prefix_aware(s, row):
         blocks = resident_blocks(s, replica_id, row)
         if blocks > most or (blocks == most and load < fewest):
             best, most, fewest = replica_id, blocks, load
+    if best < 0:
+        return best
+    request, pool = s.requests[row], s.pools[s.replicas[best].pool]
+    if 2 * most * pool.block_tokens < request.prompt + request.generated:
+        return one_of_the_idlest(s, row, least)
     return best
+
+
+@kernel
+def one_of_the_idlest(s, row, least):
+    """One of those with `least` outstanding, by luck: the lowest id would get every new context
+    while the fleet is idle, and its cache would overflow."""
+    idlest = 0
+    for replica_id in range(s.load.size):
+        idlest += s.load[replica_id] == least and may_take(s, replica_id, row)
+    count = luck(s, row, 0, idlest)
+    for replica_id in range(s.load.size):
+        if s.load[replica_id] == least and may_take(s, replica_id, row):
+            if count == 0:
+                return replica_id
+            count -= 1
+    return -1
 
 
 @kernel

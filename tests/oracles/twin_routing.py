@@ -32,7 +32,7 @@ def router(name: str, replicas: int, salt: int) -> Choose:
         case "least-kv":
             return lambda request, able: min(able, key=lambda replica: Fraction(*kv_used(replica)))
         case "prefix-aware":
-            return prefix_aware
+            return lambda request, able: prefix_aware(salt, request, able)
     raise ValueError(f"no such router: {name}")
 
 
@@ -48,12 +48,17 @@ def round_robin(replicas: int) -> Choose:
     return choose
 
 
-def prefix_aware(request: Request, able: Sequence[Any]) -> Any:
-    most = 2 * min(replica.outstanding for replica in able) + 8
-    return min(
-        (replica for replica in able if replica.outstanding <= most),
+def prefix_aware(salt: int, request: Request, able: Sequence[Any]) -> Any:
+    fewest = min(replica.outstanding for replica in able)
+    best = min(
+        (replica for replica in able if replica.outstanding <= 2 * fewest + 8),
         key=lambda replica: (-resident_blocks(replica, request), replica.outstanding, replica.id),
     )
+    tokens = resident_blocks(best, request) * best.scheduler.limits.block_tokens
+    if tokens >= (request.prompt + request.generated) / 2:
+        return best
+    idlest = [replica for replica in able if replica.outstanding == fewest]
+    return idlest[dice(salt, request, 0) % len(idlest)]
 
 
 def dice(salt: int, request: Request, k: int) -> int:

@@ -499,9 +499,26 @@ def test_prefix_aware_goes_where_the_prefix_is_until_it_is_crowded_there():
         limits={"prefix_caching": True},
     )
     outcome = Twin(case).run(200 * S)
-    # Eight more than nobody are too many; then replica 1 has the prefix, too, and fewer requests.
-    assert outcome.replica.tolist() == [0] * 10 + [1] * 3
+    # Nobody has the prefix at first: by luck. Eight more than nobody are too many; then the other
+    # replica has the prefix, too, and fewer requests.
+    first = dice(case.salt, Request(0, 40, 5), 0) % 2
+    assert outcome.replica.tolist() == [first] * 10 + [1 - first] * 3
     assert outcome.cached_tokens.tolist() == [0] + [32] * 9 + [0] + [32] * 2
+
+
+def test_prefix_aware_follows_no_prefix_shorter_than_half_the_prompt():
+    case = setup(
+        [10 * i for i in range(30)],
+        prompt=100,
+        end_of_shared=48,
+        replicas=3,
+        router="prefix-aware",
+        limits={"prefix_caching": True},
+    )
+    outcome = Twin(case).run(2000 * S)
+    expected = [dice(case.salt, Request(row, 100, 5), 0) % 3 for row in range(30)]
+    assert outcome.replica.tolist() == expected
+    assert len(set(expected)) == 3
 
 
 @pytest.mark.parametrize("router", ["random", "power-of-two"])

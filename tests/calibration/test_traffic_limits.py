@@ -1,0 +1,101 @@
+"""The promises about fitted traffic, on the recordings themselves.
+
+Twenty replications from fixed seeds: the same figures on every machine. Where the median of other
+seeds could lie was looked at once: each limit is at least four standard errors of that median away,
+but for the prompts of Mooncake's synthetic file and of agents (two), whose tails are few sessions.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks.traffic.fits import bootstrap
+from benchmarks.traffic.presets import catalogue
+from calibration.traffic.fit import fit
+from scenarios.demand import Traffic
+
+TRACES = Path(__file__).parents[3] / "shared" / "data" / "traces"
+NEEDS = pytest.mark.skipif(not TRACES.is_dir(), reason=f"the recordings are not at {TRACES}")
+CLOCKED = ("chat_azure2023_a", "code_azure2023_a", "chat_mooncake_conversation_a",
+           "longctx_mooncake_synthetic")  # fmt: skip
+OTHERS = ("agent_claudecode_sessions_a", "clients_servegen_m-large", "clients_servegen_m-mid",
+          "clients_servegen_mm-image", "lengths_arxiv_summarization",
+          "lengths_sharegpt_llama31_8b")  # fmt: skip
+LENGTHS = [f"{side}_tokens_{p}" for side in ("input", "output") for p in ("p50", "p90", "p99")]
+
+
+@cache
+def fitted(name):
+    return fit(TRACES / f"{name}.parquet", number=20)
+
+
+def errors(figures, names):
+    found = {figure.name: figure.error for figure in figures}
+    return {name: found[name] for name in names}
+
+
+@NEEDS
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLOCKED[:3])
+def test_counts_vary_as_recorded(name):
+    for scale, error in errors(fitted(name).figures, ["dispersion_10s", "dispersion_60s"]).items():
+        assert abs(error) <= 0.25, scale
+
+
+@NEEDS
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CLOCKED, *OTHERS])
+def test_lengths_are_as_recorded(name):
+    for figure, error in errors(fitted(name).figures, LENGTHS).items():
+        assert abs(error) <= 0.1, figure
+
+
+@NEEDS
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CLOCKED[2:], OTHERS[0]])
+def test_as_many_prompt_tokens_are_found_again(name):
+    (error,) = errors(fitted(name).figures, ["hit_token_share"]).values()
+    assert abs(error) <= 0.05
+
+
+@NEEDS
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLOCKED[:3])
+def test_windows_drawn_anew_are_as_recorded(name):
+    """... and differ between replications, which `bootstrap` asserts."""
+    figures = bootstrap(TRACES / f"{name}.parquet", 20)
+    for scale, error in errors(figures, ["dispersion_10s", "dispersion_60s"]).items():
+        assert abs(error) <= 0.25, scale
+    for figure, error in errors(figures, LENGTHS).items():
+        assert abs(error) <= 0.1, figure
+
+
+@NEEDS
+def test_code_is_told_by_hidden_states_and_chat_by_a_table():
+    """Azure code is ON/OFF on a scale of seconds; chat is Poisson whose rate drifts."""
+    chat, code = (fit(TRACES / f"{name}.parquet", number=2).traffic[0] for name in CLOCKED[:2])
+    assert chat["arrivals"]["kind"] == "poisson"
+    assert len(chat["arrivals"]["modulation"][0]["factors"]) == 40
+    assert code["arrivals"]["kind"] == "mmpp" and "modulation" not in code["arrivals"]
+    atom = [part for part in code["input_tokens"]["of"] if 7436 in part["tokens"]]
+    assert sum(part["tokens"].count(7436) / len(part["tokens"]) * part["weight"]
+               for part in atom) == pytest.approx(0.035, abs=0.02)  # fmt: skip
+
+
+@NEEDS
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CLOCKED, *OTHERS])
+def test_what_is_fitted_stands_alone(name):
+    """Valid traffic that names no file, and says the same when it comes back."""
+    for group in fitted(name).traffic:
+        traffic = Traffic.model_validate(group)
+        assert "sha256" not in str(traffic.as_yaml_data())
+        assert Traffic.model_validate(traffic.as_yaml_data()) == traffic
+
+
+@NEEDS
+@pytest.mark.slow
+def test_the_presets_of_the_catalogue_are_what_is_fitted():
+    written = Path(__file__).parents[2] / "scenarios" / "catalogue" / "traffic.yaml"
+    assert catalogue(TRACES) == written.read_text()

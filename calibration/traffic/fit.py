@@ -22,6 +22,9 @@ from simulator.traffic.traces import TraceError, trace_of
 LENGTHS = {name: kind for name, kind in match.REQUESTS.items() if "tokens_" in name or
            name == "rank_correlation"}  # fmt: skip
 REQUESTS_PER_S = 1.0
+ROWS_LEAST = 50
+SESSIONS_LEAST = 20
+"""Fewer tell nothing that a table or two would not tell better."""
 
 
 def fit(path: Path, name: str | None = None, number: int | None = None) -> Fitted:
@@ -33,19 +36,31 @@ def fit(path: Path, name: str | None = None, number: int | None = None) -> Fitte
     """
     called = name or path.stem
     if is_client_file(path):
-        return fit_clients(read_clients(path), called, number or match.REPLICATIONS)
+        clients = read_clients(path)
+        if not clients.total_rate_per_s().any():
+            raise TraceError(f"{path}: clients of which none asks for anything")
+        return fit_clients(clients, called, number or match.REPLICATIONS)
     if look_at(path).has("timestamp", "value"):
         return fit_series(path, number or match.REPLICATIONS)
     file = open_trace(path)
     rows = joined(list(file.rows()))
-    if len(rows) < 2:
-        raise TraceError(f"{path}: {file.format} with too few rows to fit anything to")
+    if len(rows) < ROWS_LEAST:
+        told = "".join(f"\n  {line}" for line in file.faults.lines())
+        raise TraceError(
+            f"{path}: {file.format} with {len(rows)} usable requests; a fit needs {ROWS_LEAST}{told}"
+        )
     reading = file.reading
     number = number or match.replications_for(len(rows))
     if not reading.timed:
         return with_faults(fit_without_arrivals(rows, called, number), file.faults)
     trace = trace_of(rows, reading.relative, reading.block_tokens)
     if reading.relative:
+        sessions = 0 if trace.sessions is None else int(trace.sessions.session.max()) + 1
+        if sessions < SESSIONS_LEAST:
+            raise TraceError(
+                f"{path}: {file.format} with {sessions} sessions, each with a clock of its own; a "
+                f"fit needs {SESSIONS_LEAST} (FILE may be a folder of sessions)"
+            )
         return with_faults(fit_agent_trace(trace, called, number), file.faults)
     return with_faults(fit_requests(trace, called, number), file.faults)
 

@@ -111,5 +111,3 @@ def test_sessions_that_were_under_way_are_not_counted():
     found = follow_ups(seen, arrival_s, 1e6, known)
     assert found.parent.size == 30 and np.all(known[found.parent])
     assert chances(seen, found, known)[0] == pytest.approx(0.99)  # all of them, capped
-
-

@@ -1,9 +1,9 @@
 """The promises about fitted traffic, on the recordings themselves.
 
 A hundred replications from fixed seeds: the same figures on every machine. Were other seeds taken,
-each limit would be at least 4.5 standard errors of the median away (less than 1 false alarm in 10^5
-seeds), with one exception: of agents, whose longest prompts are those of a few sessions, p90 and p99
-are within two to three standard errors of theirs (1 seed in 50).
+each limit would be at least 4.5 standard errors of the median away (less than 1 false alarm in
+10^5), with one exception: the longest prompts of agents are those of a few sessions, and twenty
+replications of them have their p99 within one or two standard errors of its limit (1 seed in 10).
 """
 
 from functools import cache

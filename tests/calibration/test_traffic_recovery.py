@@ -246,15 +246,14 @@ def test_agents_compaction_and_sub_agents_are_found():
     """Hand-made sessions: grown by 1,000 a request, compacted to the prefix and 15,000 tokens."""
     session, parent, inputs, outputs, hits, pause = ([] for _ in range(6))
     for number in range(60):
-        prompt = 30_000
+        prompt, main = 30_000, NOBODY
         for turn in range(40):
-            row = len(inputs)
-            new = turn == 0
+            row, new = len(inputs), turn == 0
             whole = 0 if new else inputs[main]
             compact = not new and whole + 1_100 > 50_000
             prompt = prompt if new else 30_000 if compact else whole + 1_100
             session.append(number)
-            parent.append(NOBODY if new else main)
+            parent.append(main)
             inputs.append(prompt)
             outputs.append(100)
             hits.append(0 if new else 15_000 if compact else whole)

@@ -93,9 +93,8 @@ def test_the_yaml_is_ready_for_a_scenario_and_names_no_file(fit):
     assert "# Match: " in text and "# arrivals: Poisson" in text
     data = YAML(typ="safe", pure=True).load(text)
     assert [group["name"] for group in data["traffic"]] == ["mine"]
-    served = json.dumps(SERVED_BY | {"horizon": "5min"})
-    Path("whole.yaml").write_text(text + "".join(f"{k}: {json.dumps(v)}\n"
-                                                 for k, v in json.loads(served).items()))  # fmt: skip
+    rest = [f"{key}: {json.dumps(value)}\n" for key, value in SERVED_BY.items()]
+    Path("whole.yaml").write_text("".join([text, *rest, "horizon: 5min\n"]))
     scenario = load("whole.yaml")
     assert restore(scenario.as_yaml_data()) == scenario
     as_json = as_data(fit, "requests.parquet", "--name", "mine")

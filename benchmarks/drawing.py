@@ -11,7 +11,7 @@ from scenarios.demand import Traffic
 from simulator.streams import stream
 from simulator.traffic import draw_workload
 from simulator.traffic.drawing import Period
-from simulator.traffic.lengths import draw_lengths
+from simulator.traffic.lengths.tokens import draw_lengths
 from simulator.traffic.open_loop import draw_open, draw_starts
 
 RATE_PER_S = 1000.0

@@ -31,7 +31,7 @@ def describe(file: Path, output: str, picture: Path | None) -> None:
     FILE may also be a folder of sessions, or of ServeGen's clients.
     """
     from fleetcast.stop_on import user_errors
-    from simulator.traffic.servegen import is_client_file
+    from simulator.traffic.recordings.servegen import is_client_file
 
     with user_errors():
         if is_client_file(file):
@@ -41,10 +41,10 @@ def describe(file: Path, output: str, picture: Path | None) -> None:
 
 
 def describe_clients(file: Path, output: str, picture: Path | None) -> None:
-    from calibration.traffic.describe_clients import client_figures, clients_json
+    from calibration.traffic.figures.clients import client_figures, clients_json
     from reports.trace_lines import client_lines
     from simulator.results import finite
-    from simulator.traffic.servegen import read_clients
+    from simulator.traffic.recordings.servegen import read_clients
 
     if picture is not None:
         raise Stop(f"{file} is demand of clients: there is no picture of single requests to draw")
@@ -56,7 +56,7 @@ def describe_clients(file: Path, output: str, picture: Path | None) -> None:
 
 
 def describe_requests(file: Path, output: str, picture: Path | None) -> None:
-    from calibration.traffic.describe_file import describe_file, description_json
+    from calibration.traffic.figures.file import describe_file, description_json
     from fleetcast.progress import watching
     from reports.image import house_style, write_png
     from reports.trace_figures import trace_picture
@@ -87,7 +87,7 @@ def convert(file: Path, out: Path) -> None:
     told."""
     from fleetcast.progress import watching
     from fleetcast.stop_on import user_errors
-    from simulator.traffic.conversion import convert as convert_file
+    from simulator.traffic.recordings.conversion import convert as convert_file
 
     options.results_folder(out.parent)
     if out.exists() and out.samefile(file):

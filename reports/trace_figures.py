@@ -6,7 +6,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calibration.traffic.describe import TrafficFigures
+from calibration.traffic.figures.traffic import TrafficFigures
 from reports.image import BLUE, GREY, ORANGE, VERMILLION
 from reports.tables import counted
 from reports.trace_lines import duration

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Iterator
 
-from calibration.traffic.describe import TrafficFigures
-from calibration.traffic.describe_arrivals import ArrivalFigures
-from calibration.traffic.describe_clients import SHARES, ClientFigures
-from calibration.traffic.describe_file import Description
-from calibration.traffic.describe_lengths import LengthFigures
-from calibration.traffic.describe_prefixes import PrefixFigures
-from calibration.traffic.describe_sessions import SessionFigures
+from calibration.traffic.figures.arrivals import ArrivalFigures
+from calibration.traffic.figures.clients import SHARES, ClientFigures
+from calibration.traffic.figures.file import Description
+from calibration.traffic.figures.lengths import LengthFigures
+from calibration.traffic.figures.prefixes import PrefixFigures
+from calibration.traffic.figures.sessions import SessionFigures
+from calibration.traffic.figures.traffic import TrafficFigures
 from reports.tables import counted, number, percent
 
 TOLD_SCALES_S = (1.0, 10.0, 60.0, 300.0)

@@ -27,7 +27,8 @@ from simulator.traffic import NS_PER_S, ClosedLoopError, Workload, draw_workload
 TIMELINE_SAMPLES = 120
 
 HASTE = (1.0, 8.0, 64.0)
-"""How far closed loops are drawn; further, if that was not enough (simulator/traffic/closed.py)."""
+"""How far closed loops are drawn; further, if that was not enough
+(simulator/traffic/sessions/closed.py)."""
 
 AllowancesFor = Callable[[int], Sequence[Allowance]]
 """How much a period of that many requests may miss, before it is certainly lost."""

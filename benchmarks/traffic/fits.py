@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.traffic import match
-from calibration.traffic.describe import figures_of_trace
 from calibration.traffic.drawn import replications
+from calibration.traffic.figures.traffic import figures_of_trace
 from calibration.traffic.fit import fit
 from calibration.traffic.fitted import Fitted
 from calibration.traffic.match import Figure, Kind
 from simulator.traffic import TraceError
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.traces import read_trace
 
 ENDINGS = (".parquet", ".csv", ".jsonl", ".json")
 CLOCKED = ("requests", "sessions")

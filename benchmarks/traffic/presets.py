@@ -19,7 +19,7 @@ from calibration.traffic.requests import followed
 from calibration.traffic.windows import rate_table
 from reports.inputs import yaml_text
 from reports.trace_fit import wrapped
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.traces import read_trace
 
 Yaml = dict[str, Any]
 

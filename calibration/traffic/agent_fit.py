@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from calibration.traffic import match
 from calibration.traffic.agents import AgentGroup, AgentRows, agent_rows, fit_agents
-from calibration.traffic.describe import figures_of_trace
 from calibration.traffic.drawn import figures_of, scenario_of, within
 from calibration.traffic.emerging import Emerging, Wanted, put_right
+from calibration.traffic.figures.traffic import figures_of_trace
 from calibration.traffic.fitted import RATE_OPEN, Fitted
 from calibration.traffic.following import following, infer_following
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.rounding import significant
 from simulator.traffic import Workload, draw_workload
-from simulator.traffic.recorded_sessions import Sessions
-from simulator.traffic.traces import Trace
+from simulator.traffic.recordings.recorded_sessions import Sessions
+from simulator.traffic.recordings.traces import Trace
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -13,7 +13,7 @@ from calibration.traffic.counts import fit_counts
 from calibration.traffic.durations import fit_durations
 from calibration.traffic.following import NOBODY, Following
 from calibration.traffic.lengths import fit_lengths
-from simulator.traffic.recorded_sessions import previous
+from simulator.traffic.recordings.recorded_sessions import previous
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -17,7 +17,7 @@ from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.rounding import per_second, seconds, significant
 from calibration.traffic.sessions import SessionFit, fit_sessions, is_steady
 from calibration.traffic.windows import rate_table
-from simulator.traffic.traces import Trace
+from simulator.traffic.recordings.traces import Trace
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.traffic.rounding import seconds, significant
 from calibration.traffic.windows import WINDOWS_MAX
-from simulator.traffic.demand_file import (
+from simulator.traffic.arrivals.demand_file import (
     instants_s,
     long_zeros,
     numbers,

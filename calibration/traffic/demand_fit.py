@@ -18,8 +18,8 @@ from calibration.traffic.fitted import Fitted
 from calibration.traffic.rounding import per_second
 from scenarios.demand import PoissonArrivals
 from simulator.streams import stream
+from simulator.traffic.arrivals.modulation import rate_over_time
 from simulator.traffic.drawing import Period
-from simulator.traffic.modulation import rate_over_time
 
 Yaml = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.traffic.describe import TrafficFigures, figures
+from calibration.traffic.figures.traffic import TrafficFigures, figures
 from scenarios.model import Scenario
 from simulator.traffic import Chains, Workload, draw_workload
 from simulator.traffic.prefixes import first_of, positions, take

@@ -7,8 +7,8 @@ import numpy as np
 from calibration.traffic import match
 from calibration.traffic.agent_fit import fit_agent_trace
 from calibration.traffic.demand_fit import fit_series
-from calibration.traffic.describe import figures
 from calibration.traffic.drawn import replications
+from calibration.traffic.figures.traffic import figures
 from calibration.traffic.fitted import Fitted
 from calibration.traffic.population_fit import fit_clients
 from calibration.traffic.requests import fit_pairs, fit_requests
@@ -16,8 +16,8 @@ from simulator.traffic.formats.faults import Faults
 from simulator.traffic.formats.reading import open_trace
 from simulator.traffic.formats.rows import Rows, joined
 from simulator.traffic.formats.source import look_at
-from simulator.traffic.servegen import is_client_file, read_clients
-from simulator.traffic.traces import TraceError, trace_of
+from simulator.traffic.recordings.servegen import is_client_file, read_clients
+from simulator.traffic.recordings.traces import TraceError, trace_of
 
 LENGTHS = {name: kind for name, kind in match.REQUESTS.items() if "tokens_" in name or
            name == "rank_correlation"}  # fmt: skip
@@ -47,7 +47,8 @@ def fit(path: Path, name: str | None = None, number: int | None = None) -> Fitte
     if len(rows) < ROWS_LEAST:
         told = "".join(f"\n  {line}" for line in file.faults.lines())
         raise TraceError(
-            f"{path}: {file.format} with {len(rows)} usable requests; a fit needs {ROWS_LEAST}{told}"
+            f"{path}: {file.format} with {len(rows)} usable requests; a fit needs {ROWS_LEAST}"
+            f"{told}"
         )
     reading = file.reading
     number = number or match.replications_for(len(rows))

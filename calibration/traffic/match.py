@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.traffic.describe import TrafficFigures
+from calibration.traffic.figures.traffic import TrafficFigures
 
 REPLICATIONS = 20
 REPLICATIONS_LEAST = 5

@@ -15,8 +15,8 @@ from calibration.traffic.demand import MISSING_LEAST, Demand, level
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.lognormals import Sample, sample
 from calibration.traffic.rounding import seconds, significant
-from simulator.traffic.clients import Client, Clients
-from simulator.traffic.demand_file import long_zeros
+from simulator.traffic.arrivals.demand_file import long_zeros
+from simulator.traffic.recordings.clients import Client, Clients
 
 Floats = NDArray[np.float64]
 Yaml = dict[str, Any]

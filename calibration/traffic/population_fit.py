@@ -21,12 +21,12 @@ from calibration.traffic.population import (
 )
 from scenarios.demand import PopulationArrivals, Traffic
 from simulator.streams import stream
-from simulator.traffic.clients import Clients
+from simulator.traffic.arrivals.modulation import rate_over_time
+from simulator.traffic.arrivals.population import draw_activity, draw_cvs, expected_requests
+from simulator.traffic.arrivals.steps import Steps
 from simulator.traffic.drawing import Period
-from simulator.traffic.modulation import rate_over_time
 from simulator.traffic.open_loop import draw_open
-from simulator.traffic.population import draw_activity, draw_cvs, expected_requests
-from simulator.traffic.steps import Steps
+from simulator.traffic.recordings.clients import Clients
 
 Floats = NDArray[np.float64]
 Yaml = dict[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from simulator.traffic.weibull import weibull_shape
+from simulator.traffic.arrivals.weibull import weibull_shape
 
 Floats = NDArray[np.float64]
 GRID = 1501

@@ -9,9 +9,9 @@ from calibration.traffic import match
 from calibration.traffic.arrival_figures import BINS_LEAST
 from calibration.traffic.arrivals import fit_arrivals
 from calibration.traffic.conversations import fit_conversations
-from calibration.traffic.describe import figures_of_trace
-from calibration.traffic.describe_arrivals import BINS_MIN
 from calibration.traffic.drawn import replications
+from calibration.traffic.figures.arrivals import BINS_MIN
+from calibration.traffic.figures.traffic import figures_of_trace
 from calibration.traffic.fitted import Fitted
 from calibration.traffic.following import (
     NOBODY,
@@ -24,7 +24,7 @@ from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.rounding import significant
 from calibration.traffic.shared_prompts import Shared, fit_shared
 from simulator.streams import stream
-from simulator.traffic.traces import Trace
+from simulator.traffic.recordings.traces import Trace
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

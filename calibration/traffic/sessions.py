@@ -10,7 +10,7 @@ from calibration.traffic.durations import fit_durations
 from calibration.traffic.following import NOBODY, Following
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.turns import chances, follow_ups, mean_turns, turns_of
-from simulator.traffic.nominal import FIRST_TOKEN_NS, TOKEN_NS
+from simulator.traffic.sessions.nominal import FIRST_TOKEN_NS, TOKEN_NS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -1,10 +1,10 @@
 """Demand: arrivals, lengths, prefixes, traces -> Workload."""
 
-from simulator.traffic.closed import ClosedLoopError, ran_out
 from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.follow_ups import NOBODY, FollowUps
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.traces import TraceError
+from simulator.traffic.recordings.traces import TraceError
+from simulator.traffic.sessions.closed import ClosedLoopError, ran_out
 from simulator.traffic.workload import Workload, draw_between, draw_workload
 
 __all__ = [

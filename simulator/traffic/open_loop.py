@@ -12,17 +12,17 @@ from scenarios.demand import (
     TraceArrivals,
     Traffic,
 )
-from simulator.traffic.arrivals import draw_arrivals
-from simulator.traffic.choices import Ints
-from simulator.traffic.client_lengths import draw_factors, scaled
+from simulator.traffic.arrivals.instants import draw_arrivals
+from simulator.traffic.arrivals.population import draw_population
+from simulator.traffic.arrivals.steps import Floats
 from simulator.traffic.drawing import Drawing, Period, RngOf
-from simulator.traffic.lengths import draw_lengths, draw_pairs
-from simulator.traffic.population import draw_population
+from simulator.traffic.lengths.choices import Ints
+from simulator.traffic.lengths.client_lengths import draw_factors, scaled
+from simulator.traffic.lengths.tokens import draw_lengths, draw_pairs
 from simulator.traffic.prefixes import Chains, draw_chains, take
-from simulator.traffic.replay import draw_trace_rows
-from simulator.traffic.servegen_lengths import draw_client_lengths
-from simulator.traffic.servegen_requests import draw_asked
-from simulator.traffic.steps import Floats
+from simulator.traffic.recordings.replay import draw_trace_rows
+from simulator.traffic.recordings.servegen_lengths import draw_client_lengths
+from simulator.traffic.recordings.servegen_requests import draw_asked
 
 
 @dataclass(frozen=True)

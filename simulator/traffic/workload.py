@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scenarios.demand import ClosedArrivals, Traffic
 from scenarios.model import Scenario
 from simulator.streams import stream
-from simulator.traffic.closed import draw_closed
 from simulator.traffic.drawing import NS_PER_S, Drawing, Period, RngOf
 from simulator.traffic.follow_ups import FollowUps, chosen, side_by_side
-from simulator.traffic.in_progress import draw_open_sessions
 from simulator.traffic.open_loop import draw_open
 from simulator.traffic.prefixes import Chains, Ints, merged
+from simulator.traffic.sessions.closed import draw_closed
+from simulator.traffic.sessions.in_progress import draw_open_sessions
 
 WEEK_S = 7 * 86400.0
 

@@ -8,23 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from calibration.traffic import describe_prefixes, describe_sessions
-from calibration.traffic.describe import as_json, figures, figures_of_rows, figures_of_trace
-from calibration.traffic.describe_arrivals import SCALES_S, Bins, RateCurve, Spread
-from calibration.traffic.describe_clients import client_figures, clients_json
-from calibration.traffic.describe_file import describe_file, description_json
-from calibration.traffic.describe_lengths import Tally
-from calibration.traffic.describe_seconds import Spans
+from calibration.traffic.figures import prefixes as describe_prefixes
+from calibration.traffic.figures import sessions as describe_sessions
+from calibration.traffic.figures.arrivals import SCALES_S, Bins, RateCurve, Spread
+from calibration.traffic.figures.clients import client_figures, clients_json
+from calibration.traffic.figures.file import describe_file, description_json
+from calibration.traffic.figures.lengths import Tally
+from calibration.traffic.figures.seconds import Spans
+from calibration.traffic.figures.traffic import as_json, figures, figures_of_rows, figures_of_trace
 from simulator.results import finite
 from simulator.streams import stream
-from simulator.traffic.clients import Client, Clients
 from simulator.traffic.formats import batches, spool
 from simulator.traffic.formats.rows import Rows, take
-from simulator.traffic.length_tables import quantiles
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.recorded_sessions import Sessions
-from simulator.traffic.servegen import read_clients
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.clients import Client, Clients
+from simulator.traffic.recordings.length_tables import quantiles
+from simulator.traffic.recordings.recorded_sessions import Sessions
+from simulator.traffic.recordings.servegen import read_clients
+from simulator.traffic.recordings.traces import read_trace
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 shared_data = pytest.mark.skipif(

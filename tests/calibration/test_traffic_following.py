@@ -12,7 +12,7 @@ from calibration.traffic.following import (
 from calibration.traffic.turns import chances, follow_ups, mean_turns, turns_of
 from simulator.traffic.formats.rows import joined_chains
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.recorded_chains import numbered
+from simulator.traffic.recordings.recorded_chains import numbered
 
 BLOCK = 100
 

@@ -22,8 +22,8 @@ from calibration.traffic.shared_prompts import fit_shared
 from scenarios.demand import P95, Traffic
 from simulator.streams import stream
 from simulator.traffic import Chains, draw_workload
-from simulator.traffic.lengths import draw_lengths
-from simulator.traffic.traces import Trace
+from simulator.traffic.lengths.tokens import draw_lengths
+from simulator.traffic.recordings.traces import Trace
 
 SPAN_S = 7200.0
 LENGTHS = {

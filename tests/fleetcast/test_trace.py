@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetcast.__main__ import main
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.traces import read_trace
 
 MOONCAKE = '{"timestamp": %d, "input_length": %d, "output_length": %d, "hash_ids": [1, 2]}\n'
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from calibration.traffic.describe import figures
+from calibration.traffic.figures.traffic import figures
 from reports.image import house_style, write_png
 from reports.trace_figures import trace_picture
 from reports.trace_lines import duration, share
 from simulator.streams import stream
-from simulator.traffic.recorded_sessions import Sessions
+from simulator.traffic.recordings.recorded_sessions import Sessions
 
 
 def some(size, span_s):

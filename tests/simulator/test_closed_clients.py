@@ -12,17 +12,17 @@ from scenarios.demand import Traffic
 from simulator.kernel.state import NEVER_NS
 from simulator.streams import stream
 from simulator.traffic import NOBODY, NS_PER_S, Chains, draw_workload
-from simulator.traffic.closed import (
+from simulator.traffic.drawing import Period
+from simulator.traffic.follow_ups import chosen, linked
+from simulator.traffic.sessions.closed import (
     FASTEST_FIRST_TOKEN_NS,
     FASTEST_TOKEN_NS,
     draw_closed,
     one_after_another,
     ran_out,
 )
-from simulator.traffic.drawing import Period
-from simulator.traffic.follow_ups import chosen, linked
-from simulator.traffic.nominal import arrivals_ns, response_ns
-from simulator.traffic.session_rows import SessionRows, copied
+from simulator.traffic.sessions.nominal import arrivals_ns, response_ns
+from simulator.traffic.sessions.session_rows import SessionRows, copied
 from tests.oracles.graphs import assert_sound_workload, edges, segments
 from tests.oracles.small import small_scenario
 

@@ -12,10 +12,10 @@ from scipy import stats
 from scenarios.demand import Traffic
 from simulator.streams import stream
 from simulator.traffic import NOBODY
-from simulator.traffic.contexts import PROMPT_MAX
-from simulator.traffic.layout import FIRST, GOES_ON, RESULT, SENT, TURN, lay_out
-from simulator.traffic.session_rows import copied, together
-from simulator.traffic.sessions import draw_sessions
+from simulator.traffic.sessions.contexts import PROMPT_MAX
+from simulator.traffic.sessions.layout import FIRST, GOES_ON, RESULT, SENT, TURN, lay_out
+from simulator.traffic.sessions.session_rows import copied, together
+from simulator.traffic.sessions.whole import draw_sessions
 from tests.oracles.graphs import assert_sound_graph, edges, segments
 
 FALSE_ALARM = 1e-4

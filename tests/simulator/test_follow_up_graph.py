@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from simulator.traffic import NOBODY
 from simulator.traffic.follow_ups import chosen, linked, side_by_side
-from simulator.traffic.nominal import (
+from simulator.traffic.sessions.nominal import (
     FAR_NS,
     FIRST_TOKEN_NS,
     PAUSE_MAX_NS,

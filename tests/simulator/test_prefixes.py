@@ -23,7 +23,7 @@ from simulator.traffic.prefixes import (
     positions,
     take,
 )
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.traces import read_trace
 from tests.oracles.small import small_scenario
 
 FALSE_ALARM = 1e-4

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.traffic.formats.faults import TraceError
-from simulator.traffic.length_tables import probabilities, quantiles
-from simulator.traffic.servegen import is_client_file, read_clients
+from simulator.traffic.recordings.length_tables import probabilities, quantiles
+from simulator.traffic.recordings.servegen import is_client_file, read_clients
 
 WINDOWS = "0,0.5,1.2,Gamma,0.69,2.9\n600,0,0,,0,0\n1200,2,0.9,Weibull,1.1,0.5\n1800,1,0,,0,0\n"
 DATASET = {

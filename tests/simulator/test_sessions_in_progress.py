@@ -13,9 +13,9 @@ from simulator.traffic import NS_PER_S, Chains, draw_workload
 from simulator.traffic import workload as workload_module
 from simulator.traffic.drawing import Period
 from simulator.traffic.follow_ups import chosen, linked
-from simulator.traffic.in_progress import drawing_of, from_the_start, lookback_s
-from simulator.traffic.nominal import arrivals_ns, response_ns
-from simulator.traffic.session_rows import SessionRows
+from simulator.traffic.sessions.in_progress import drawing_of, from_the_start, lookback_s
+from simulator.traffic.sessions.nominal import arrivals_ns, response_ns
+from simulator.traffic.sessions.session_rows import SessionRows
 from tests.oracles.graphs import assert_sound_workload, edges, segments
 from tests.oracles.small import small_scenario
 

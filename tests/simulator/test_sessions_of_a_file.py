@@ -10,10 +10,10 @@ from scipy import stats
 from scenarios.demand import Traffic
 from simulator.streams import stream
 from simulator.traffic import Chains, TraceError, draw_workload
-from simulator.traffic.conversion import convert
-from simulator.traffic.nominal import response_ns
-from simulator.traffic.recorded import recorded
-from simulator.traffic.sessions import draw_sessions
+from simulator.traffic.recordings.conversion import convert
+from simulator.traffic.sessions.nominal import response_ns
+from simulator.traffic.sessions.recorded import recorded
+from simulator.traffic.sessions.whole import draw_sessions
 from tests.oracles.graphs import assert_sound_workload, edges, segments
 from tests.oracles.small import small_scenario
 

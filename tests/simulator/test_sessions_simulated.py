@@ -13,7 +13,7 @@ from simulator.plane import Plane
 from simulator.run import COMPLETED, UNFINISHED
 from simulator.simulate import set_up, simulate, start_control
 from simulator.traffic import NOBODY, NS_PER_S, ClosedLoopError, draw_workload
-from simulator.traffic.closed import ran_out
+from simulator.traffic.sessions.closed import ran_out
 from tests.oracles.small import small_scenario
 from tests.oracles.twin import Twin
 

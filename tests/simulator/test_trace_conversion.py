@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import simulator.traffic.conversion as conversion
-from simulator.traffic.conversion import convert, sorted_rows
+import simulator.traffic.recordings.conversion as conversion
 from simulator.traffic.formats import batches, spool, tables
 from simulator.traffic.formats import json_lines as json_lines_module
 from simulator.traffic.formats.own_parquet import ABOUT
 from simulator.traffic.formats.rows import Links, Rows, joined, take
 from simulator.traffic.formats.spool import Spool
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.traces import TraceError, read_trace
+from simulator.traffic.recordings.conversion import convert, sorted_rows
+from simulator.traffic.recordings.traces import TraceError, read_trace
 from tests.simulator.dialects import DIALECTS, json_lines, mooncake, same
 
 MOONCAKE = '{"timestamp": %d, "input_length": %d, "output_length": %d}\n'

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from scenarios.demand import TOKENS_MAX
-from simulator.traffic.conversion import convert
 from simulator.traffic.formats.reading import open_trace
-from simulator.traffic.traces import TraceError, read_trace
+from simulator.traffic.recordings.conversion import convert
+from simulator.traffic.recordings.traces import TraceError, read_trace
 from tests.simulator.dialects import (
     DIALECTS,
     json_lines,

@@ -16,7 +16,7 @@ from simulator.traffic.formats import own_parquet as own_parquet_module
 from simulator.traffic.formats import tables
 from simulator.traffic.formats.reading import open_trace
 from simulator.traffic.formats.rows import joined
-from simulator.traffic.traces import TraceError, read_lengths, read_trace
+from simulator.traffic.recordings.traces import TraceError, read_lengths, read_trace
 from tests.simulator.dialects import DIALECTS, azure, csv_text, json_lines, mooncake, own_parquet
 
 by_name = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

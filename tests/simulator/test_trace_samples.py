@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulator.traffic.conversion import convert
 from simulator.traffic.formats.reading import open_trace
-from simulator.traffic.servegen import read_clients
-from simulator.traffic.traces import TraceError, read_lengths, read_trace
+from simulator.traffic.recordings.conversion import convert
+from simulator.traffic.recordings.servegen import read_clients
+from simulator.traffic.recordings.traces import TraceError, read_lengths, read_trace
 from tests.simulator.dialects import same
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.traffic.conversion import convert
 from simulator.traffic.formats import agent_parquet as agent_parquet_module
 from simulator.traffic.formats.agents import BLOCK_TOKENS, shared_blocks
 from simulator.traffic.formats.names import Memory
 from simulator.traffic.formats.reading import open_trace
 from simulator.traffic.formats.rows import ALONE, NOBODY, PREVIOUS, Links
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.recorded_chains import in_runs, numbered, prefix_hashes
-from simulator.traffic.recorded_sessions import resolved
-from simulator.traffic.traces import TraceError, read_trace
+from simulator.traffic.recordings.conversion import convert
+from simulator.traffic.recordings.recorded_chains import in_runs, numbered, prefix_hashes
+from simulator.traffic.recordings.recorded_sessions import resolved
+from simulator.traffic.recordings.traces import TraceError, read_trace
 from tests.simulator.dialects import csv_text, json_lines, otel_span, weka_request, weka_session
 
 NAN = float("nan")

@@ -20,9 +20,9 @@ from scenarios.demand import (
 )
 from simulator.streams import stream
 from simulator.traffic import NS_PER_S, draw_workload
-from simulator.traffic.arrivals import draw_arrivals
-from simulator.traffic.lengths import draw_lengths
-from simulator.traffic.modulation import rate_over_time
+from simulator.traffic.arrivals.instants import draw_arrivals
+from simulator.traffic.arrivals.modulation import rate_over_time
+from simulator.traffic.lengths.tokens import draw_lengths
 from tests.oracles.laws import (
     FALSE_ALARM,
     assert_binomial,

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from scenarios.demand import Arrivals
-from simulator.traffic.arrivals import draw_arrivals
-from simulator.traffic.hidden_states import chain_of, draw_path
-from simulator.traffic.weibull import weibull_shape
+from simulator.traffic.arrivals.hidden_states import chain_of, draw_path
+from simulator.traffic.arrivals.instants import draw_arrivals
+from simulator.traffic.arrivals.weibull import weibull_shape
 from tests.oracles.laws import (
     FALSE_ALARM,
     assert_binomial,

@@ -15,11 +15,16 @@ from scipy import stats
 
 from scenarios.demand import Traffic
 from simulator.traffic import TraceError
-from simulator.traffic.client_lengths import bounds
-from simulator.traffic.many_renewals import draw_many
+from simulator.traffic.arrivals.many_renewals import draw_many
+from simulator.traffic.arrivals.population import (
+    draw_activity,
+    draw_cvs,
+    draw_population,
+    shares_of,
+)
+from simulator.traffic.lengths.client_lengths import bounds
 from simulator.traffic.open_loop import draw_open, draw_starts
-from simulator.traffic.population import draw_activity, draw_cvs, draw_population, shares_of
-from simulator.traffic.servegen_requests import draw_asked
+from simulator.traffic.recordings.servegen_requests import draw_asked
 from tests.oracles.laws import assert_binomial, assert_law, assert_mean, span, streams
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -15,11 +15,11 @@ from scipy import stats
 
 from scenarios.demand import TOKENS_MAX, Counts, Durations, Lengths, Traffic
 from simulator.streams import stream
-from simulator.traffic.choices import place_in, shares_below
-from simulator.traffic.counts import draw_counts, draw_durations, mean_count
-from simulator.traffic.lengths import draw_lengths, draw_pairs
-from simulator.traffic.rank_correlation import reordered
-from simulator.traffic.weibull import weibull_shape
+from simulator.traffic.arrivals.weibull import weibull_shape
+from simulator.traffic.lengths.choices import place_in, shares_below
+from simulator.traffic.lengths.counts import draw_counts, draw_durations, mean_count
+from simulator.traffic.lengths.rank_correlation import reordered
+from simulator.traffic.lengths.tokens import draw_lengths, draw_pairs
 from tests.oracles.laws import FALSE_ALARM, assert_binomial, assert_law, assert_mean, streams
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"

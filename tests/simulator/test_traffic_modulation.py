@@ -16,11 +16,11 @@ from scipy import stats
 
 from scenarios.demand import Arrivals
 from simulator.traffic import TraceError
-from simulator.traffic.arrivals import draw_arrivals
-from simulator.traffic.demand_file import read_demand
-from simulator.traffic.modulation import rate_over_time
-from simulator.traffic.population import draw_population
-from simulator.traffic.steps import cyclic
+from simulator.traffic.arrivals.demand_file import read_demand
+from simulator.traffic.arrivals.instants import draw_arrivals
+from simulator.traffic.arrivals.modulation import rate_over_time
+from simulator.traffic.arrivals.population import draw_population
+from simulator.traffic.arrivals.steps import cyclic
 from tests.oracles.laws import assert_law, assert_mean, assert_poisson, span, streams
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"

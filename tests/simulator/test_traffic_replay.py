@@ -15,8 +15,8 @@ from scipy import stats
 from scenarios.demand import TraceArrivals
 from simulator.streams import stream
 from simulator.traffic import TraceError, draw_workload
-from simulator.traffic.replay import draw_trace_rows
-from simulator.traffic.traces import read_trace
+from simulator.traffic.recordings.replay import draw_trace_rows
+from simulator.traffic.recordings.traces import read_trace
 from tests.oracles.laws import FALSE_ALARM, assert_binomial, assert_mean, span
 from tests.oracles.small import small_scenario
 

@@ -7,7 +7,7 @@ import numpy as np
 from simulator.traffic.formats.rows import NOBODY, Floats, Ints, Links
 from simulator.traffic.formats.turns import not_negative
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.recorded_chains import in_runs
+from simulator.traffic.recordings.recorded_chains import in_runs
 
 BLOCK_TOKENS = 64
 

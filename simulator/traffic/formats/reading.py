@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow
 
-from simulator.traffic import servegen
 from simulator.traffic.formats import (
     agent_parquet,
     azure,
@@ -26,6 +25,7 @@ from simulator.traffic.formats.form import Format, Reading
 from simulator.traffic.formats.no_requests import what_it_is
 from simulator.traffic.formats.rows import Rows
 from simulator.traffic.formats.source import Source, first_line, look_at
+from simulator.traffic.recordings import servegen
 
 FORMATS: tuple[Format, ...] = (
     agent_parquet.FORMAT,

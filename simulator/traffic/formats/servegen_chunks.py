@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simulator.traffic.clients import Client, Clients, Tables
 from simulator.traffic.formats.faults import Faults, TraceError
 from simulator.traffic.formats.source import Source, look_at, read_document
 from simulator.traffic.formats.tables import number, tables
-from simulator.traffic.length_tables import LengthTable, probabilities
+from simulator.traffic.recordings.clients import Client, Clients, Tables
+from simulator.traffic.recordings.length_tables import LengthTable, probabilities
 
 TRACE, DATASET = "-trace.csv", "-dataset.json"
 WINDOW_S = 600.0

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simulator.traffic.clients import Clients, Tables
 from simulator.traffic.formats.faults import TraceError
 from simulator.traffic.formats.servegen_chunks import WINDOW_S, client_of, joined
 from simulator.traffic.formats.source import Source
-from simulator.traffic.length_tables import LengthTable, quantiles
+from simulator.traffic.recordings.clients import Clients, Tables
+from simulator.traffic.recordings.length_tables import LengthTable, quantiles
 
 WINDOW_COLUMNS = ("client_id", "window_s", "rate_rps", "cv", "pattern", "p1", "p2")
 LENGTH_COLUMNS = ("client_id", "field", "q1")

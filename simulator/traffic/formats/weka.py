@@ -18,7 +18,7 @@ from simulator.traffic.formats.rows import Raw
 from simulator.traffic.formats.source import Source
 from simulator.traffic.formats.tables import number, numbers
 from simulator.traffic.prefixes import Chains
-from simulator.traffic.recorded_chains import in_runs, numbered
+from simulator.traffic.recordings.recorded_chains import in_runs, numbered
 
 NAMES = ("t", "in", "out")
 GLOBAL = "sessions whose hash ids are of global scope: what they share with others is left out"

@@ -1,0 +1,1 @@
+"""When requests arrive, and how fast: processes, the rate over time, populations of clients."""

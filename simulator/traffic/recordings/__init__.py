@@ -1,0 +1,1 @@
+"""Recorded traffic: files of any known format, replayed, resampled, converted."""

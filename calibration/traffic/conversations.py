@@ -69,8 +69,9 @@ def fit_group(
 ) -> tuple[Yaml, list[str]]:
     """One group, as if its rate were constant: the sessions that `rows` (bool[rows]) are of."""
     found = fit_sessions(
-        seen, arrival_s, trace.input_tokens, trace.output_tokens, trace.span_s, prefix, rows
-    )
+        seen, arrival_s, trace.input_tokens, trace.output_tokens, trace.span_s, prefix, rows,
+        None if trace.sessions is None else trace.sessions.pause_s,
+    )  # fmt: skip
     arrivals: Yaml = {"kind": "poisson"} if found.steady else all_at_once(found, trace.span_s)
 
     def block_of(now: Emerging) -> list[Yaml]:

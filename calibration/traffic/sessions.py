@@ -44,10 +44,12 @@ class SessionFit:
 
 def fit_sessions(
     seen: Following, arrival_s: Floats, input_tokens: Ints, output_tokens: Ints, span_s: float,
-    prefix_tokens: int, ours: Bools,
+    prefix_tokens: int, ours: Bools, pause_s: Floats | None = None,
 ) -> SessionFit:  # fmt: skip
     """The sessions of a recording of [0, span_s) whose prompts begin with `prefix_tokens`; of
-    these the requests `ours` (bool[rows]), which are whole sessions.
+    these the requests `ours` (bool[rows]), which are whole sessions. pause_s float64[rows]: from
+    the end of what a request follows to it, NaN where the recording does not say; there requests
+    are taken to last their nominal time.
 
     Of steady traffic the first part is left out: what looks like a first request there is mostly a
     later one, whose session began before the recording.
@@ -61,6 +63,9 @@ def fit_sessions(
     added = np.maximum(grown - output_tokens[found.parent], 1)
     gaps_s = arrival_s[found.child] - arrival_s[found.parent]
     pauses_s = np.maximum(gaps_s - response_s(output_tokens[found.parent]), 0.0)
+    if pause_s is not None:
+        told_s = pause_s[found.child]
+        pauses_s = np.where(np.isfinite(told_s), told_s, pauses_s)
     first = firsts & known
     return SessionFit(
         {

@@ -23,6 +23,7 @@ from scenarios.demand import P95, Traffic
 from simulator.streams import stream
 from simulator.traffic import Chains, draw_workload
 from simulator.traffic.lengths.tokens import draw_lengths
+from simulator.traffic.recordings.recorded_sessions import Sessions
 from simulator.traffic.recordings.traces import Trace
 
 SPAN_S = 7200.0
@@ -240,6 +241,31 @@ def test_a_fit_of_sessions_has_prompts_and_hits_like_the_recording():
     promised = [f for f in fitted.figures if f.limit and not f.name.startswith("dispersion")]
     assert len(promised) == 7 and all(figure.kept for figure in promised), promised
     assert abs(figures["rate_per_s"].error) < 0.1
+
+
+def test_sessions_that_the_file_names_are_believed():
+    """Session ids instead of hash ids, and pauses that the file tells: thirty seconds each."""
+    starts_s = np.sort(stream(18, "sessions").random(1500)) * 7000.0
+    session, turn = np.repeat(np.arange(1500), 4), np.tile(np.arange(4), 1500)
+    arrival_s = starts_s[session] + 100.0 * turn
+    order = np.argsort(arrival_s, kind="stable")
+    place = np.empty(order.size, dtype=int)
+    place[order] = np.arange(order.size)
+    parent = np.where(turn > 0, np.append(0, place[:-1]), NOBODY)[order]
+    pause_s = np.where(turn > 0, 30.0, np.nan)[order]
+    unknown = np.full(order.size, np.nan)
+    trace = Trace(
+        arrival_s[order], (1000 + 300 * turn)[order], np.full(order.size, 100), 0.0, None, None,
+        Sessions(session[order], parent, pause_s, unknown, False),
+    )  # fmt: skip
+    fitted = fit_requests(trace, "told", 3)
+    assert fitted.kind == "sessions"
+    sessions = Traffic.model_validate(fitted.traffic[0]).sessions
+    assert sessions.follow_up_tokens.tokens == 200
+    assert sessions.think.median_s == 30.0
+    # Three chances of nearly one, and none afterwards.
+    assert max(sessions.turns.counts) == 4
+    assert sessions.turns.weights[-1] > 0.9 * sum(sessions.turns.weights)
 
 
 def test_agents_compaction_and_sub_agents_are_found():

@@ -39,6 +39,7 @@ def fit(tmp_path, monkeypatch, capsys):
     daily = 1000 * (1 + 0.6 * np.sin(hours.hour.to_numpy() / 24 * 2 * np.pi))
     demand = pd.DataFrame({"timestamp": hours, "value": daily * rng.lognormal(0, 0.1, hours.size)})
     demand.to_csv("demand.csv", index=False)
+    requests.head(49).to_parquet("few.parquet")
     Path("poem.txt").write_text("Shall I compare thee to a summer's day?\n")
 
     def call(*arguments):
@@ -136,7 +137,11 @@ def test_demand_becomes_a_rate_and_its_modulation(fit):
     assert "arrivals:\n  kind: poisson\n" in out
 
 
-@pytest.mark.parametrize("file, message", [("poem.txt", "poem.txt"), ("gone.csv", "gone.csv")])
+@pytest.mark.parametrize(
+    "file, message",
+    [("poem.txt", "poem.txt"), ("gone.csv", "gone.csv"),
+     ("few.parquet", "with 49 usable requests; a fit needs 50")],
+)  # fmt: skip
 def test_what_is_no_recording_is_a_usage_error(fit, file, message):
     code, out, err = fit(file, "--out", "traffic.yaml")
     assert code == 2 and out == ""

@@ -90,7 +90,7 @@ def test_many_processes_stay_within_their_totals(totals, shape, family, seed):
     which, at = draw_many(family, shapes, np.array(totals), streams("many", seed)())
     assert np.all((at >= 0) & (at < np.array(totals)[which]))
     for process in range(len(totals)):
-        assert np.all(np.diff(at[which == process]) >= 0)
+        assert np.all(np.diff(at[which == process]) >= -1e-12)  # sums are rounded
 
 
 # --- populations --------------------------------------------------------------------------------

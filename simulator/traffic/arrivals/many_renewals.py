@@ -13,7 +13,7 @@ def draw_many(
 
     shapes, totals float64[processes]: of the gaps of each process; where each ends.
     Returns the process int64[arrivals] and the instant float64[arrivals] of each arrival, below the
-    total of its process: in order within each process, not across them.
+    total of its process: in order within each process (but for rounding), not across them.
     """
     reached = first_gaps(family, shapes, shapes.size, rng)
     going = np.flatnonzero(reached < totals)

@@ -32,12 +32,15 @@ def fit_durations(pauses_s: ArrayLike, weights: ArrayLike | None = None) -> dict
     if not some.any():
         return {"kind": "constant", "time": "0s"}
     seen = sample(pauses[some], counted[some])
+    if seen.values.size == 1 and not none:
+        return {"kind": "constant", "time": seconds(float(seen.values[0]))}
     fitted = one_lognormal(seen)
     below = fitted.below(seen.values)
     if distance(seen, below, below) > DISTANCE_MAX:
         fitted = two_lognormals(seen)
+    none = none if none >= NONE_SHARE else 0.0
     parts = components(fitted, float(seen.values[-1]), 1.0 - none)
-    if none >= NONE_SHARE:
+    if none:
         parts.insert(0, {"weight": significant(none), "kind": "constant", "time": "0s"})
     if len(parts) == 1:
         return {key: value for key, value in parts[0].items() if key != "weight"}

@@ -262,7 +262,7 @@ def test_sessions_that_the_file_names_are_believed():
     assert fitted.kind == "sessions"
     sessions = Traffic.model_validate(fitted.traffic[0]).sessions
     assert sessions.follow_up_tokens.tokens == 200
-    assert sessions.think.median_s == 30.0
+    assert sessions.think.time_s == 30.0
     # Three chances of nearly one, and none afterwards.
     assert max(sessions.turns.counts) == 4
     assert sessions.turns.weights[-1] > 0.9 * sum(sessions.turns.weights)

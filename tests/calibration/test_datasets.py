@@ -444,6 +444,7 @@ def test_nothing_raises_and_nothing_is_lost(folder, seed):
 # --- the published measurements ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_published_row_is_a_case_or_refused(truth):
     cases, refused = read_cases(truth)
     told = {(x.dataset, x.case_id) for x in [*cases, *refused]}

@@ -343,6 +343,7 @@ def test_recorded_traces_have_the_figures_that_are_known_of_them():
     assert moon.arrivals.gap_cv == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 @shared_data
 def test_agents_have_the_figures_that_are_known_of_them():
     found = describe_file(SHARED / "traces" / "agent_claudecode_sessions_a.parquet").figures

@@ -519,6 +519,7 @@ def with_value(data, at, value):
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JSON_SAMPLES)
 def test_no_odd_value_escapes(tmp_path, name):
     """Whatever stands in one place, the file is read or refused by name."""

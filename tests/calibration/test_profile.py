@@ -77,6 +77,7 @@ def off(calibration, truth):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "truth",
     [
@@ -94,6 +95,7 @@ def test_an_engine_is_recovered_within_what_is_said(truth):
     assert max(abs(p.error_after) for p in step) < 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slower", [0.5, 2.7])
 @pytest.mark.parametrize("levels", [SWEEP[1:2], SWEEP[:3], SWEEP])
 def test_an_engine_far_from_all_others_is_believed(slower, levels):
@@ -106,6 +108,7 @@ def test_an_engine_far_from_all_others_is_believed(slower, levels):
     assert factors(calibration)["step"].decided
 
 
+@pytest.mark.slow
 def test_one_bad_point_does_not_move_it():
     truth = {"step": 1.15}
     good = measured(noise=0.01, **truth)

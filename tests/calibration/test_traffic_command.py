@@ -33,6 +33,7 @@ def folder(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_each_recording_has_a_section_and_its_figures(folder, tmp_path):
     page = tmp_path / "page.md"
     command = [sys.executable, "-m", "benchmarks.traffic", str(folder), "-o", "json",

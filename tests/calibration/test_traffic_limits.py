@@ -72,6 +72,7 @@ def test_windows_drawn_anew_are_as_recorded(name):
         assert abs(error) <= 0.1, figure
 
 
+@pytest.mark.slow
 @NEEDS
 def test_code_is_told_by_hidden_states_and_chat_by_a_table():
     """Azure code is ON/OFF on a scale of seconds; chat is Poisson whose rate drifts."""

@@ -78,6 +78,7 @@ def test_burstiness_of_gaps_is_found(kind, cv):
     assert found.process.cv == pytest.approx(cv, rel=0.12)
 
 
+@pytest.mark.slow
 def test_times_on_and_off_are_found():
     arrivals = {"kind": "on-off", "rate": "4/s", "on": "5s", "off": "15s"}
     found = fit_arrivals(instants(arrivals, 4 * SPAN_S), 4 * SPAN_S)
@@ -222,6 +223,7 @@ def test_sessions_cut_off_at_both_ends_are_found():
     assert np.median(fresh) == pytest.approx(100, rel=0.06)
 
 
+@pytest.mark.slow
 def test_a_fit_of_sessions_has_prompts_and_hits_like_the_recording():
     made = group(
         arrivals={"kind": "poisson", "rate": "0.8/s"},

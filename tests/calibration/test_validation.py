@@ -104,6 +104,7 @@ def test_a_case_that_breaks_the_simulator_is_refused_and_the_others_go_on(monkey
     )
 
 
+@pytest.mark.slow
 def test_workers_change_nothing():
     cases = [replace(told(1.1, case_of(CLOSED)), case_id=str(index)) for index in range(5)]
     alone, together = (list(validate(cases, 2, workers)) for workers in (1, 2))

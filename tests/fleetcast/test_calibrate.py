@@ -109,6 +109,7 @@ def test_json_has_everything(calibrate):
     assert any("num_gpu_blocks" in wish for wish in data["measure_next"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sample, runs, tool",
     [

@@ -138,6 +138,7 @@ def test_the_file_of_coefficients_is_written_where_asked(fit, output, monkeypatc
         assert h100.achieved_flops == pytest.approx(fitted, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(fit):
     assert as_data(fit, "data", "--workers", "2") == as_data(fit, "data")
 

@@ -190,6 +190,7 @@ def replica_limits_of(**engine):
     return replica_limits(scenario.model, scenario.replica)
 
 
+@pytest.mark.slow
 def test_no_fleet_is_too_small_for_a_closed_loop():
     """Its clients ask less of a slow one; they count in the first guess all the same."""
     arrivals = {"kind": "closed", "clients": 200}

@@ -67,6 +67,7 @@ def test_nothing_within_the_bounds_keeps_the_sla():
     assert certificate.tally(6).status == "rejected"
 
 
+@pytest.mark.slow
 def test_a_share_at_the_promise_stays_undecided_rather_than_guessed():
     """At p = p0 for every size, acceptance is an error: at most alpha of seeds may see one."""
     promise = Promise(0.9, 0.95)

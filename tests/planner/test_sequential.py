@@ -47,6 +47,7 @@ def run_many(p, boundary, trials, runs, rng):
     return accepted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p0", [0.8, 0.9, 0.95])
 def test_false_accepts_stay_below_alpha(p0):
     """At p = p0, over the whole sequence of looks. 20,000 trials: a rate of 5 % shows above
@@ -102,6 +103,7 @@ def test_a_confidence_sequence_holds_the_observed_share(kept, failed):
         assert low - 1e-3 <= kept / runs <= high + 1e-3
 
 
+@pytest.mark.slow
 def test_a_confidence_sequence_covers_at_every_look():
     """p = 0.9, 200 trials of 200 looks: misses somewhere in at most 5 % (+ 4 standard errors)."""
     rng = np.random.default_rng(4)

@@ -71,6 +71,7 @@ def test_share_slower_counts_what_is_above() -> None:
     assert slower_than(np.array([0.5, 1.0, 3.0, 9.0]), ordered).tolist() == [1.0, 0.75, 0.25, 0.25]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     values=st.lists(st.floats(0, 1), min_size=1, max_size=40),

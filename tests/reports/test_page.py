@@ -92,6 +92,7 @@ def test_page_answers_first(
     assert balanced(text)
 
 
+@pytest.mark.slow
 def test_figures_are_on_the_page_and_beside_it(finished: Path) -> None:
     text = (finished / "report.html").read_text()
     assert text.count("<svg") == len(FIGURES) and balanced(text)
@@ -255,6 +256,7 @@ def test_names_are_text_and_never_markup(write_folder: Any, finished: Path, undr
     assert "group $batch &lt;b&gt;" in (finished / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_same_results_same_bytes(write_folder: Any, finished: Path) -> None:
     folder = write_folder()
     write_report(folder)

@@ -22,6 +22,7 @@ def alone(size):
     return Sessions(np.arange(size), nobody, np.ones(size), np.ones(size), relative=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found, axes",
     [

@@ -395,6 +395,7 @@ BOUND = {
 """What other parts of EVERYTHING leave no other value."""
 
 
+@pytest.mark.slow
 def test_any_other_fact_is_another_hash(folder):
     """Every leaf of a full scenario, catalogue facts included, is changed to a sound other value.
 
@@ -744,6 +745,7 @@ PATHS = sorted(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(at=st.sampled_from(PATHS), value=values)
 def test_any_value_anywhere_loads_or_is_a_fault_with_its_place(tmp_path_factory, at, value):
@@ -978,6 +980,7 @@ def test_check_tells_what_is_broken(folder, monkeypatch, capsys, case):
     assert_says(case, exit.value.code, printed.out, printed.err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [BROKEN[0], BROKEN[-1]], ids=lambda case: case["name"])
 def test_check_tells_the_same_as_a_process_of_its_own(folder, case):
     Path("broken.yaml").write_text(case["text"])

@@ -87,6 +87,7 @@ def test_a_quantity_has_its_exact_value(name, text, value):
     assert parse(name, text) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, unit", EVERY_UNIT)
 @given(number=st.decimals(-10_000, 10_000, places=3))
 def test_every_unit_has_its_exact_factor(name, unit, number):

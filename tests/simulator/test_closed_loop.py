@@ -141,6 +141,7 @@ def in_flight(workload, outcome):
     return instants_ns, came - went
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_the_open_loop_of_the_emerged_arrivals_is_the_same(first):
     """Plane and twin are given the arrivals and know nothing of loops."""

@@ -64,6 +64,7 @@ LEAST_SEEN = {
 """What the random cases must have seen, or their agreement proves too little."""
 
 
+@pytest.mark.slow
 def test_plane_and_twin_say_the_same_of_random_cases():
     """`make fuzz` plays many more of them."""
     comparisons = [compare(seed) for seed in range(CASES)]
@@ -79,6 +80,7 @@ def fuzz(*arguments, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_kernel_runs_as_plain_python_too():
     done = fuzz("--cases", "30", NUMBA_DISABLE_JIT="1")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -86,6 +88,7 @@ def test_the_kernel_runs_as_plain_python_too():
     assert done.stdout.endswith("no difference\n")
 
 
+@pytest.mark.slow
 def test_fuzzing_names_the_seeds_that_differ(tmp_path):
     """A twin that is wrong on purpose: an alarm that cannot ring is no alarm."""
     (tmp_path / "wrong.py").write_text(
@@ -222,6 +225,7 @@ def assert_same(one: Run, other: Run):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_whole_scenarios_are_the_same_on_both(name):
     plane, twin = both(SCENARIOS[name]())
@@ -241,6 +245,7 @@ def test_whole_scenarios_are_the_same_on_both(name):
         assert plane.retries.any() or (plane.outcome == LOST).any()
 
 
+@pytest.mark.slow
 def test_the_example_is_the_same_on_both():
     """A period of it shortened to what the twin does in seconds."""
     example = ROOT / "scenarios" / "examples" / "chat.yaml"

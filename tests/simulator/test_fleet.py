@@ -245,6 +245,7 @@ def test_rival_fleets_meet_the_same_traffic_and_the_same_failures():
     assert again.finish_s.tolist() == three.finish_s.tolist()
 
 
+@pytest.mark.slow
 def test_outages_are_stationary_from_the_start():
     """At any instant a replica is down with probability downtime / (uptime + downtime), time zero
     included, and what is left of an outage seen there has the mean of renewal theory. 40,000

@@ -270,6 +270,7 @@ def predecessors(follow_ups, row):
     return np.searchsorted(follow_ups.first, edges, side="right") - 1
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(SEEDS, st.sampled_from(["round-robin", "least-outstanding", "least-kv"]))
 def test_the_open_loop_of_the_emerged_arrivals_is_the_same(seed, router):

@@ -31,6 +31,7 @@ def looked_at(case, planes):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caching", [True, False], ids=["caching", "plain"])
 @pytest.mark.parametrize("first", range(0, 100, 25))
 def test_every_request_has_one_place_and_every_block_one_owner(first, caching):
@@ -42,6 +43,7 @@ def test_every_request_has_one_place_and_every_block_one_owner(first, caching):
         assert case.differences(case.play(Plane), outcome) == [], f"seed {seed}"
 
 
+@pytest.mark.slow
 def test_preemption_storms_with_shared_prompts_balance():
     """Cases of few blocks and many sharers, where nodes are evicted, dropped and found again."""
     preempted = cached = 0

@@ -124,12 +124,14 @@ def test_every_wait_is_lindley_s(engine):
     assert np.abs(measured_ns - waits).max() < 1e3  # a microsecond: seconds as floats
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.5, 0.7])
 def test_mean_wait_is_m_m_1(rate):
     assert_mean_is(waits_s(queue_runs("exponential", rate, 1, "round-robin")),
                    erlang_c_wait_s(rate, 1.0, 1))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.5, 0.8])
 def test_mean_wait_is_m_d_1(rate):
     assert_mean_is(waits_s(queue_runs("constant", rate, 1, "round-robin")),
@@ -142,18 +144,21 @@ def test_mean_wait_is_m_g_1():
                    pollaczek_khinchine_wait_s(0.6, 1.0, variance))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_round_robin_is_e_c_m_1():
     """Dealing in turn to three replicas makes each an E_3/M/1 queue."""
     runs = queue_runs("exponential", 2.4, 3, "round-robin")
     assert_mean_is(waits_s(runs), round_robin_wait_s(2.4, 1.0, 3))
 
 
+@pytest.mark.slow
 def test_the_random_router_makes_independent_m_m_1_queues():
     """A Poisson stream split by fair dice is as many Poisson streams."""
     runs = queue_runs("exponential", 2.1, 3, "random")
     assert_mean_is(waits_s(runs), erlang_c_wait_s(0.7, 1.0, 1))
 
 
+@pytest.mark.slow
 def test_power_of_two_lies_between_random_and_least_outstanding():
     """The same arrivals and services; run by run the means differ by far more than they vary."""
     random, two, least = (
@@ -164,6 +169,7 @@ def test_power_of_two_lies_between_random_and_least_outstanding():
     assert (two > 1.1 * least).all()
 
 
+@pytest.mark.slow
 def test_least_outstanding_beats_round_robin_and_not_the_central_queue():
     """Joining the shortest queue lies between the two exact answers around it."""
     means = np.mean(waits_s(queue_runs("exponential", 2.4, 3, "least-outstanding")))
@@ -206,6 +212,7 @@ def test_priority_classes_wait_as_cobham_says():
         assert_mean_is(measured, exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate, limit", [(0.8, 1), (1.3, 4)])
 def test_a_queue_limit_rejects_as_in_m_m_1_k(rate, limit):
     horizon_s = ARRIVALS / rate
@@ -226,6 +233,7 @@ def seats_workload(rate: float, horizon_s: float, mean_steps: float, run: int) -
     return workload(times, 1, steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seats, rate", [(2, 1.4), (4, 3.2)])
 def test_mean_wait_for_a_seat_is_erlang_c(seats, rate):
     """One replica with c seats whose step time does not depend on the batch is M/M/c.

@@ -151,6 +151,7 @@ def test_workloads_of_recorded_sessions_are_sound(file, closed):
     assert_sound_workload(workload)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AGENTS.exists(), reason=f"no recorded agents at {AGENTS}")
 def test_recorded_agents_are_drawn_whole(tmp_path):
     """Rows and sessions as the README of the traces has them, less 14 requests that failed."""

@@ -44,6 +44,7 @@ def some_rows(arrivals, sessions=None, lists=None, block=None):
 chunk_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), sizes=chunk_sizes, kind=st.sampled_from(["plain", "blocks", "sessions"]),
        nearly=st.booleans())  # fmt: skip

@@ -139,6 +139,7 @@ def test_failed_requests_of_agents_are_refused():
         read_trace(str(AGENTS))
 
 
+@pytest.mark.slow
 def test_agents_are_read_as_their_readme_says(agents):
     assert agents.arrival_s.size == 27_927 - 14
     assert agents.block_tokens == 64

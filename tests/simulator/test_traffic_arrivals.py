@@ -174,6 +174,7 @@ def test_stays_are_exponential_and_followed_by_the_weights():
             assert_binomial((after == other).sum(), after.size, chance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t_s", [0.5, 4.0, 40.0])
 def test_on_off_counts_vary_as_the_closed_form_says(t_s):
     seen = counts(ON_OFF, t_s, 4_000)
@@ -182,6 +183,7 @@ def test_on_off_counts_vary_as_the_closed_form_says(t_s):
     assert_mean((seen - mean) ** 2, mean * on_off_dispersion(2.0, 6.0, 6.0, t_s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t_s", [0.5, 4.0, 40.0])
 def test_mmpp_counts_vary_as_the_closed_form_says(t_s):
     seen = counts(THREE, t_s, 4_000)

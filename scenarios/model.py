@@ -168,12 +168,15 @@ class Scenario(Part):
     @model_validator(mode="after")
     def objectives_of_classes_that_exist(self) -> Self:
         classes = sorted({group.sla_class for group in self.traffic if group.sla_class})
-        for objective in self.sla.objectives if self.sla else ():
+        for index, objective in enumerate(self.sla.objectives if self.sla else ()):
             if objective.sla_class is not None and objective.sla_class not in classes:
                 raise PydanticCustomError(
                     "quantity",
-                    "an objective for a class that no traffic has",
-                    {"allowed": ", ".join(classes) or "`sla_class: NAME` in a traffic group"},
+                    "for a class that no traffic has",
+                    {
+                        "allowed": "for " + (" or ".join(classes) or "the `sla_class` of traffic"),
+                        "at": ["sla", "objectives", index],
+                    },
                 )
         return self
 

@@ -262,6 +262,16 @@ def test_faults_of_groups_are_told_with_their_place(described, said):
     assert said in said_of(text)
 
 
+def test_an_objective_speaks_of_a_class_that_exists():
+    promise = "sla: {probability: 0.9, objectives: [ttft p95 <= 500ms for fast]}\n"
+    assert said_of(BASE + promise) == (
+        "scenario.yaml:15:38: sla.objectives.0: for a class that no traffic has\n"
+        "    allowed: for the `sla_class` of traffic"
+    )
+    of_fast = BASE.replace("  - name: chat\n", "  - name: chat\n    sla_class: fast\n")
+    assert loaded(of_fast + promise).objectives[0].groups == {0}
+
+
 def test_sessions_do_not_stand_on_recorded_arrivals():
     text = BASE.replace(ARRIVALS, "{kind: trace, file: scenario.yaml}")
     text = text.replace("fleet:", f"    {SESSIONS}\nfleet:")

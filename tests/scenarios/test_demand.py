@@ -265,7 +265,7 @@ def test_faults_of_groups_are_told_with_their_place(described, said):
 def test_an_objective_speaks_of_a_class_that_exists():
     promise = "sla: {probability: 0.9, objectives: [ttft p95 <= 500ms for fast]}\n"
     assert said_of(BASE + promise) == (
-        "scenario.yaml:15:38: sla.objectives.0: for a class that no traffic has\n"
+        "scenario.yaml:14:38: sla.objectives.0: for a class that no traffic has\n"
         "    allowed: for the `sla_class` of traffic"
     )
     of_fast = BASE.replace("  - name: chat\n", "  - name: chat\n    sla_class: fast\n")

@@ -13,7 +13,7 @@ recording = click.argument("file", type=click.Path(exists=True, dir_okay=True, p
 
 @click.group("trace")
 def command() -> None:
-    """Describe recorded traffic, and convert it.
+    """Describe recorded traffic, convert it, or fit a scenario to it.
 
     The format is recognised by what stands in the file; docs/guides/traces.md lists them.
     """

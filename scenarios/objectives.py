@@ -85,7 +85,7 @@ def parse_promise(text: Any) -> Objective:
     pattern = rf"\s*(\w+)(?:\s+(p\d+(?:\.\d+)?|mean))?\s*(<=|>=)\s*({NUMBER}\s*\S+)\s*"
     match = re.fullmatch(pattern, text) if isinstance(text, str) else None
     if match is None:
-        raise refuse("METRIC [pNN | mean] <= LIMIT, such as " + EXAMPLE)
+        raise refuse("METRIC [pNN | mean] <= LIMIT [for CLASS], such as " + EXAMPLE)
     metric, statistic, relation, limit = match.groups()
     if metric not in METRICS:
         raise refuse("one of the metrics " + ", ".join(METRICS), near=metric)

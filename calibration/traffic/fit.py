@@ -55,6 +55,8 @@ def fit(path: Path, name: str | None = None, number: int | None = None) -> Fitte
     if not reading.timed:
         return with_faults(fit_without_arrivals(rows, called, number), file.faults)
     trace = trace_of(rows, reading.relative, reading.block_tokens)
+    if not reading.relative and trace.arrival_s[-1] <= 0:
+        raise TraceError(f"{path}: all requests arrive at the same instant; a fit needs a span")
     if reading.relative:
         sessions = 0 if trace.sessions is None else int(trace.sessions.session.max()) + 1
         if sessions < SESSIONS_LEAST:

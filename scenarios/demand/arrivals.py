@@ -112,9 +112,9 @@ class OnOffArrivals(Renewal):
     the mean over both. With cv 1 an interrupted Poisson process."""
 
     kind: Literal["on-off"]
-    on_s: PositiveSeconds
+    on_s: Interval
     """Mean time on."""
-    off_s: PositiveSeconds
+    off_s: Interval
     """Mean time off."""
     cv: Cv = 1.0
     """Of the gaps while on."""

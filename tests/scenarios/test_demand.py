@@ -133,7 +133,7 @@ def modulated(described):
          "    allowed: constant, poisson, gamma, weibull, on-off, mmpp, population, trace, "
          "servegen, closed\n    did you mean `on-off`?"),
         ("{kind: on-off, rate: 20/s, on: 5s, off: 0s}",
-         "10:50: traffic.0.arrivals.off: got '0s'\n    allowed: greater than 0"),
+         "10:50: traffic.0.arrivals.off: got '0s'\n    allowed: greater than or equal to 0.001"),
         (states("{level: 1, lasts: 5s}"), "10:39: traffic.0.arrivals.states: got [{'level': 1, "
          "'lasts': '5s'}]\n    allowed: a list of at least 2"),
         (states("{level: 0, lasts: 5s}", "{level: 0, lasts: 5s}"),

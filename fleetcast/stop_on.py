@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from fleetcast.exits import Stop
 from planner.bracket import Unanswerable
 from simulator.rules import RuleError
-from simulator.traffic import ClosedLoopError, TraceError
+from simulator.traffic import DemandError, TraceError
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
     try:
         yield
-    except (ClosedLoopError, RuleError, TraceError, Unanswerable) as error:
+    except (DemandError, RuleError, TraceError, Unanswerable) as error:
         raise Stop(str(error)) from error

@@ -29,6 +29,7 @@ SIZE_BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
               "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}  # fmt: skip
 BANDWIDTH_BYTES_PER_S = {f"{unit}/s": size for unit, size in SIZE_BYTES.items()}
 COMPUTE_FLOPS_PER_S = {"GFLOP/s": 1e9, "TFLOP/s": 1e12, "PFLOP/s": 1e15, "FLOP/s": 1.0}
+DAY_S = 86400.0
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHARE = {"%": 0.01}
 PRICE_USD_PER_HOUR = {"USD/h": 1.0}
@@ -119,14 +120,14 @@ def parse_week_time(text: Any) -> float | str:
         raise PydanticCustomError(
             "quantity", "not an instant of the week", {"allowed": "such as Tue 09:30, or random"}
         )
-    return DAYS.index(match[1].title()) * 86400.0 + int(match[2]) * 3600.0 + int(match[3]) * 60.0
+    return DAYS.index(match[1].title()) * DAY_S + int(match[2]) * 3600.0 + int(match[3]) * 60.0
 
 
 def week_time(value: float | str) -> str:
     """The inverse of `parse_week_time`."""
     if isinstance(value, str):
         return value
-    day, second = divmod(round(value), 86400)
+    day, second = divmod(round(value), round(DAY_S))
     return f"{DAYS[day]} {second // 3600:02}:{second % 3600 // 60:02}"
 
 
@@ -146,7 +147,7 @@ UsdPerHour = Annotated[float, Quantity(PRICE_USD_PER_HOUR, "USD/h", A_PRICE)]
 Whole = Annotated[StrictInt, BeforeValidator(whole)]
 
 # Bounds that no scenario needs to pass and that 64-bit nanoseconds and 32-bit counts can hold.
-TIME_MAX_S = 50 * 365 * 86400.0
+TIME_MAX_S = 50 * 365 * DAY_S
 SomeSeconds = Annotated[Seconds, Field(ge=0, le=TIME_MAX_S)]
 PositiveSeconds = Annotated[Seconds, Field(gt=0, le=TIME_MAX_S)]
 Interval = Annotated[Seconds, Field(ge=1e-3, le=TIME_MAX_S)]

@@ -22,7 +22,7 @@ from simulator.plane import Plane
 from simulator.rules import load_rule
 from simulator.run import Run
 from simulator.streams import stream
-from simulator.traffic import NS_PER_S, ClosedLoopError, Workload, draw_workload, ran_out
+from simulator.traffic import NS_PER_S, DemandError, Workload, draw_workload, ran_out
 
 TIMELINE_SAMPLES = 120
 
@@ -45,7 +45,7 @@ def simulate(
 
     Same seed and replication: the same demand, and the same failures of every replica that two
     fleets share. With `allowances_for` the run may end once its verdict is certain. Raises
-    ClosedLoopError.
+    DemandError.
     """
     for haste in HASTE:
         workload = draw_workload(scenario, seed, replication, haste)
@@ -53,7 +53,7 @@ def simulate(
         outcome = play(setup, scenario, fleet, seed, replication)
         if not ran_out(workload.follow_ups, outcome.arrival_ns):
             return collect(setup, outcome)
-    raise ClosedLoopError(
+    raise DemandError(
         "a closed loop went round too often to be drawn: its requests end as soon as they are "
         "sent; give its clients a pause, or see whether any replica can hold its requests"
     )

@@ -15,6 +15,7 @@ from calibration.traffic.following import following, infer_following
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.rounding import significant
 from simulator.traffic import Workload, draw_workload
+from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.recordings.recorded_sessions import Sessions
 from simulator.traffic.recordings.traces import Trace
 
@@ -32,7 +33,6 @@ SESSIONS = {
 }
 APART_S = 60 * 86_400.0
 """Time over which sessions are drawn, so long that nearly all end within it."""
-NS_PER_S = 1e9
 
 
 def fit_agent_trace(trace: Trace, name: str, number: int) -> Fitted:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from calibration.traffic.figures.traffic import TrafficFigures, figures
 from scenarios.model import Scenario
 from simulator.traffic import Chains, Workload, draw_workload
+from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.prefixes import first_of, positions, take
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Yaml = dict[str, Any]
 
-NS_PER_S = 1e9
 SERVED_BY = {
     "version": 1,
     "name": "drawn",

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.traffic.drawn import NS_PER_S, scenario_of, within
+from calibration.traffic.drawn import scenario_of, within
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.windows import window_counts
 from simulator.traffic import draw_workload
+from simulator.traffic.drawing import NS_PER_S
 
 Floats = NDArray[np.float64]
 Yaml = dict[str, Any]

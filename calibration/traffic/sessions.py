@@ -10,6 +10,7 @@ from calibration.traffic.durations import fit_durations
 from calibration.traffic.following import NOBODY, Following
 from calibration.traffic.lengths import fit_lengths
 from calibration.traffic.turns import chances, follow_ups, mean_turns, turns_of
+from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.sessions.nominal import FIRST_TOKEN_NS, TOKEN_NS
 
 Floats = NDArray[np.float64]
@@ -17,7 +18,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Yaml = dict[str, Any]
 
-NS_PER_S = 1e9
 STEADY = 0.6
 """Sessions that begin in the last quarter over those of the second: below this the recording is of
 sessions that all began with it, not of a part of steady traffic."""

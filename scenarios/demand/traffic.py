@@ -63,6 +63,11 @@ class Traffic(Part):
     def what_the_preset_says(cls, group: Any, info: ValidationInfo) -> Any:
         return with_preset(group, info)
 
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens of all `prefixes` together: what stands in front of `input_tokens`."""
+        return sum(prefix.tokens for prefix in self.prefixes)
+
     @model_validator(mode="after")
     def prefixes_can_be_counted(self) -> Self:
         if math.prod(prefix.variants for prefix in self.prefixes) > CHAINS_MAX:

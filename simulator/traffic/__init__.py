@@ -1,13 +1,13 @@
 """Demand: arrivals, lengths, prefixes, traces -> Workload."""
 
-from simulator.traffic.drawing import NS_PER_S
+from simulator.traffic.drawing import NS_PER_S, DemandError
 from simulator.traffic.follow_ups import NOBODY, FollowUps
 from simulator.traffic.prefixes import Chains
 from simulator.traffic.recordings.traces import TraceError
-from simulator.traffic.sessions.closed import ClosedLoopError, ran_out
+from simulator.traffic.sessions.closed import ran_out
 from simulator.traffic.workload import Workload, draw_between, draw_workload
 
 __all__ = [
-    "NOBODY", "NS_PER_S", "Chains", "ClosedLoopError", "FollowUps", "TraceError", "Workload",
+    "NOBODY", "NS_PER_S", "Chains", "DemandError", "FollowUps", "TraceError", "Workload",
     "draw_between", "draw_workload", "ran_out",
 ]  # fmt: skip

@@ -11,6 +11,14 @@ from simulator.traffic.prefixes import Chains
 
 NS_PER_S = 1_000_000_000
 
+REQUESTS_MAX = 200_000_000
+"""Of one group in one replication: beyond, no machine has the memory to draw and serve them."""
+
+
+class DemandError(ValueError):
+    """Demand that cannot be drawn before the clock starts; the message says what to change."""
+
+
 RngOf = Callable[..., np.random.Generator]
 """The random stream of one purpose (words and numbers) of one group in one replication."""
 

@@ -60,8 +60,7 @@ def draw_open(traffic: Traffic, period: Period, rng_of: RngOf) -> Drawing:
         arrived.chains,
         arrived.window,
     )
-    prefixed = sum(prefix.tokens for prefix in traffic.prefixes)
-    return Drawing(arrived.arrival_s, inputs + prefixed, outputs, chains)
+    return Drawing(arrived.arrival_s, inputs + traffic.prefix_tokens, outputs, chains)
 
 
 def draw_starts(traffic: Traffic, period: Period, rng_of: RngOf) -> Floats:

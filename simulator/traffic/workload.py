@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from scenarios.demand import ClosedArrivals, Traffic
 from scenarios.model import Scenario
+from scenarios.units import DAY_S
 from simulator.streams import stream
 from simulator.traffic.drawing import NS_PER_S, Drawing, Period, RngOf
 from simulator.traffic.follow_ups import FollowUps, chosen, side_by_side
@@ -16,7 +17,7 @@ from simulator.traffic.prefixes import Chains, Ints, merged
 from simulator.traffic.sessions.closed import draw_closed
 from simulator.traffic.sessions.in_progress import draw_open_sessions
 
-WEEK_S = 7 * 86400.0
+WEEK_S = 7 * DAY_S
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Figures of traffic: against their definitions word by word, chunk by chunk, and known traces."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,11 +24,7 @@ from simulator.traffic.recordings.length_tables import quantiles
 from simulator.traffic.recordings.recorded_sessions import Sessions
 from simulator.traffic.recordings.servegen import read_clients
 from simulator.traffic.recordings.traces import read_trace
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-shared_data = pytest.mark.skipif(
-    not (SHARED / "traces").is_dir(), reason=f"recorded traces are not in {SHARED}"
-)
+from tests.recordings import TRACES, needs_traces
 
 
 def poisson(rate, span_s, name="poisson"):
@@ -327,26 +321,26 @@ def test_clients_are_described_by_their_requests():
     assert clients_json(found)["cv"] == {"p50": 2.0, "p90": 8.0, "p95": 8.0, "p99": 8.0}
 
 
-@shared_data
+@needs_traces
 def test_recorded_traces_have_the_figures_that_are_known_of_them():
     """shared/design/traffic.md, of the whole files; ours are their first 40 minutes."""
-    code = describe_file(SHARED / "traces" / "code_azure2023_a.parquet").figures
+    code = describe_file(TRACES / "code_azure2023_a.parquet").figures
     assert code.arrivals.empty_seconds_share == pytest.approx(0.68, abs=0.01)
     assert code.arrivals.peak_second == 67
     assert {tokens for tokens, _ in code.input_tokens.atoms} == {7435, 7436}
-    chat = describe_file(SHARED / "traces" / "chat_azure2023_a.parquet").figures
+    chat = describe_file(TRACES / "chat_azure2023_a.parquet").figures
     assert chat.arrivals.gap_cv == pytest.approx(1.09, abs=0.02)
     assert 10 < chat.arrivals.dispersion_at(60.0) < 25
-    moon = describe_file(SHARED / "traces" / "chat_mooncake_conversation_a.parquet").figures
+    moon = describe_file(TRACES / "chat_mooncake_conversation_a.parquet").figures
     assert moon.step_s == 3.0
     assert moon.prefixes.hit_block_share == pytest.approx(0.37, abs=0.04)
     assert moon.arrivals.gap_cv == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.slow
-@shared_data
+@needs_traces
 def test_agents_have_the_figures_that_are_known_of_them():
-    found = describe_file(SHARED / "traces" / "agent_claudecode_sessions_a.parquet").figures
+    found = describe_file(TRACES / "agent_claudecode_sessions_a.parquet").figures
     assert found.arrivals is None
     assert found.prefixes.hit_block_share == pytest.approx(0.96, abs=0.005)
     assert found.prefixes.new_tokens_p50 == pytest.approx(737, rel=0.1)
@@ -355,20 +349,20 @@ def test_agents_have_the_figures_that_are_known_of_them():
     assert found.input_tokens.p99 == pytest.approx(506_000, rel=0.05)
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize("name, top10", [("m-large", 0.63), ("m-mid", None), ("mm-image", 0.83)])
 def test_populations_have_the_figures_that_are_known_of_them(name, top10):
-    found = client_figures(read_clients(SHARED / "traces" / f"clients_servegen_{name}.parquet"))
+    found = client_figures(read_clients(TRACES / f"clients_servegen_{name}.parquet"))
     assert 0.6 < found.top10_share < 0.95
     assert top10 is None or found.top10_share == pytest.approx(top10, abs=0.01)
     assert 0.05 < found.active_share_p50 < 0.45
     assert found.lengths["output_tokens"][0] > 10
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize("name", ["chat_azure2023_a", "chat_mooncake_conversation_a"])
 def test_a_file_in_chunks_has_the_figures_of_the_trace_in_memory(name, monkeypatch):
-    path = SHARED / "traces" / f"{name}.parquet"
+    path = TRACES / f"{name}.parquet"
     whole = figures_of_trace(read_trace(str(path)))
     monkeypatch.setattr(spool, "CHUNK_ROWS", 500)
     monkeypatch.setattr(batches, "BATCH_ROWS", 300)

@@ -15,9 +15,8 @@ from benchmarks.traffic.fits import bootstrap
 from benchmarks.traffic.presets import catalogue
 from calibration.traffic.fit import fit
 from scenarios.demand import Traffic
+from tests.recordings import TRACES, needs_traces
 
-TRACES = Path(__file__).parents[3] / "shared" / "data" / "traces"
-NEEDS = pytest.mark.skipif(not TRACES.is_dir(), reason=f"the recordings are not at {TRACES}")
 CLOCKED = ("chat_azure2023_a", "code_azure2023_a", "chat_mooncake_conversation_a",
            "longctx_mooncake_synthetic")  # fmt: skip
 OTHERS = ("agent_claudecode_sessions_a", "clients_servegen_m-large", "clients_servegen_m-mid",
@@ -36,7 +35,7 @@ def errors(figures, names):
     return {name: found[name] for name in names}
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLOCKED[:3])
 def test_counts_vary_as_recorded(name):
@@ -44,7 +43,7 @@ def test_counts_vary_as_recorded(name):
         assert abs(error) <= 0.25, scale
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*CLOCKED, *OTHERS])
 def test_lengths_are_as_recorded(name):
@@ -52,7 +51,7 @@ def test_lengths_are_as_recorded(name):
         assert abs(error) <= 0.1, figure
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*CLOCKED[2:], OTHERS[0]])
 def test_as_many_prompt_tokens_are_found_again(name):
@@ -60,7 +59,7 @@ def test_as_many_prompt_tokens_are_found_again(name):
     assert abs(error) <= 0.05
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLOCKED[:3])
 def test_windows_drawn_anew_are_as_recorded(name):
@@ -73,7 +72,7 @@ def test_windows_drawn_anew_are_as_recorded(name):
 
 
 @pytest.mark.slow
-@NEEDS
+@needs_traces
 def test_code_is_told_by_hidden_states_and_chat_by_a_table():
     """Azure code is ON/OFF on a scale of seconds; chat is Poisson whose rate drifts."""
     chat, code = (fit(TRACES / f"{name}.parquet", number=2).traffic[0] for name in CLOCKED[:2])
@@ -85,7 +84,7 @@ def test_code_is_told_by_hidden_states_and_chat_by_a_table():
                for part in atom) == pytest.approx(0.035, abs=0.02)  # fmt: skip
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*CLOCKED, *OTHERS])
 def test_what_is_fitted_stands_alone(name):
@@ -96,7 +95,7 @@ def test_what_is_fitted_stands_alone(name):
         assert Traffic.model_validate(traffic.as_yaml_data()) == traffic
 
 
-@NEEDS
+@needs_traces
 @pytest.mark.slow
 def test_the_presets_of_the_catalogue_are_what_is_fitted():
     written = Path(__file__).parents[2] / "scenarios" / "catalogue" / "traffic.yaml"

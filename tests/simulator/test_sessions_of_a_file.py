@@ -1,7 +1,5 @@
 """Recorded sessions, drawn anew: their requests and links, their pauses, what they share."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +14,10 @@ from simulator.traffic.sessions.recorded import recorded
 from simulator.traffic.sessions.whole import draw_sessions
 from tests.oracles.graphs import assert_sound_workload, edges, segments
 from tests.oracles.small import small_scenario
+from tests.recordings import TRACES, needs_traces
 
 FALSE_ALARM = 1e-4
-AGENTS = Path(__file__).parents[3] / "shared/data/traces/agent_claudecode_sessions_a.parquet"
+AGENTS = TRACES / "agent_claudecode_sessions_a.parquet"
 
 ROWS = pd.DataFrame(
     {
@@ -152,7 +151,7 @@ def test_workloads_of_recorded_sessions_are_sound(file, closed):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not AGENTS.exists(), reason=f"no recorded agents at {AGENTS}")
+@needs_traces
 def test_recorded_agents_are_drawn_whole(tmp_path):
     """Rows and sessions as the README of the traces has them, less 14 requests that failed."""
     path = tmp_path / "agents.parquet"

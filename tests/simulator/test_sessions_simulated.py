@@ -12,7 +12,7 @@ from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, UNFINISHED
 from simulator.simulate import set_up, simulate, start_control
-from simulator.traffic import NOBODY, NS_PER_S, ClosedLoopError, draw_workload
+from simulator.traffic import NOBODY, NS_PER_S, DemandError, draw_workload
 from simulator.traffic.sessions.closed import ran_out
 from tests.oracles.small import small_scenario
 from tests.oracles.twin import Twin
@@ -161,7 +161,7 @@ def test_a_loop_that_never_rests_is_refused():
     scenario = small_scenario(
         traffic=[CLOSED], horizon="1s", drain="1s", engine={"max_model_len": 100}
     )
-    with pytest.raises(ClosedLoopError, match="give its clients a pause"):
+    with pytest.raises(DemandError, match="give its clients a pause"):
         simulate(scenario, scenario.fleet, 1, 0)
 
 

@@ -1,7 +1,5 @@
 """Every sample of shared/data, to the row: counts, first rows, sums, as the files have them."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,14 +8,11 @@ from simulator.traffic.formats.reading import open_trace
 from simulator.traffic.recordings.conversion import convert
 from simulator.traffic.recordings.servegen import read_clients
 from simulator.traffic.recordings.traces import TraceError, read_lengths, read_trace
+from tests.recordings import SAMPLES, TRACES, needs_traces
 from tests.simulator.dialects import same
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-SAMPLES, TRACES = SHARED / "trace-samples", SHARED / "traces"
 AGENTS = TRACES / "agent_claudecode_sessions_a.parquet"
-pytestmark = pytest.mark.skipif(
-    not SAMPLES.is_dir(), reason=f"recorded traces and samples are not in {SHARED}"
-)
+pytestmark = needs_traces
 
 # File, format, rows, last arrival in s, first row, sums of input and output, step, block, segments.
 READ = [

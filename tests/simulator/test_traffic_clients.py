@@ -4,7 +4,6 @@ False alarms: tests/oracles/laws.py.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,11 +25,7 @@ from simulator.traffic.lengths.client_lengths import bounds
 from simulator.traffic.open_loop import draw_open, draw_starts
 from simulator.traffic.recordings.servegen_requests import draw_asked
 from tests.oracles.laws import assert_binomial, assert_law, assert_mean, span, streams
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-shared_data = pytest.mark.skipif(
-    not (SHARED / "traces").is_dir(), reason=f"recorded clients are not in {SHARED}"
-)
+from tests.recordings import TRACES, needs_traces
 
 
 def group(arrivals, **parts):
@@ -403,11 +398,11 @@ def test_files_that_hold_no_clients_are_told(folder, tmp_path):
         asked(servegen(folder, until="10min"))
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize("name", ["m-large", "mm-image"])
 def test_published_clients_send_what_they_sent(name):
     """All of them, from their second day (mm-image: third hour) on: requests of six windows."""
-    from_s, files = ({"m-large": 86400.0, "mm-image": 10800.0}[name], SHARED / "traces")
+    from_s, files = ({"m-large": 86400.0, "mm-image": 10800.0}[name], TRACES)
     demand = pd.read_parquet(files / f"demand_servegen_{name}_10min.parquet")["value"].to_numpy()
     first = int(from_s / 600)
     traffic = servegen(files / f"clients_servegen_{name}.parquet", random_start=False,

@@ -3,8 +3,6 @@
 False alarms: tests/oracles/laws.py.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,9 +19,7 @@ from simulator.traffic.lengths.counts import draw_counts, draw_durations, mean_c
 from simulator.traffic.lengths.rank_correlation import reordered
 from simulator.traffic.lengths.tokens import draw_lengths, draw_pairs
 from tests.oracles.laws import FALSE_ALARM, assert_binomial, assert_law, assert_mean, streams
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
-shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no recorded lengths in {SHARED}")
+from tests.recordings import TRACES, needs_traces
 
 
 def lengths(size=20_000, **described):
@@ -207,11 +203,11 @@ def test_one_length_of_a_file_leaves_the_other_as_it_was(hundred):
     assert set(mixed[0]) <= set(range(1, 101))
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize("name", ["lengths_arxiv_summarization", "chat_azure2023_a"])
 def test_lengths_of_recorded_files_keep_their_pairs(name):
     """Of a file of lengths, or of a trace."""
-    path = SHARED / f"{name}.parquet"
+    path = TRACES / f"{name}.parquet"
     frame = pd.read_parquet(path)
     both = group(input_tokens=from_file(path), output_tokens=from_file(path))
     inputs, outputs = draw_pairs(both, 3_000, streams("pairs"))

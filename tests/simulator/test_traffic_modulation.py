@@ -4,7 +4,6 @@ False alarms: tests/oracles/laws.py.
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,16 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from scenarios.demand import Arrivals
-from simulator.traffic import TraceError
+from simulator.traffic import DemandError, TraceError, draw_workload
 from simulator.traffic.arrivals.demand_file import read_demand
 from simulator.traffic.arrivals.instants import draw_arrivals
 from simulator.traffic.arrivals.modulation import rate_over_time
 from simulator.traffic.arrivals.population import draw_population
 from simulator.traffic.arrivals.steps import cyclic
 from tests.oracles.laws import assert_law, assert_mean, assert_poisson, span, streams
+from tests.oracles.small import small_scenario, small_traffic
+from tests.recordings import TRACES, needs_traces
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
-shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no recorded demand in {SHARED}")
 ARRIVALS = TypeAdapter(Arrivals)
 HOUR_S, DAY_S = 3600.0, 86400.0
 
@@ -349,28 +348,34 @@ def test_recorded_demand_shapes_the_rate(tmp_path):
     assert_mean(firsts, 10.0)
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize(
     "name, every_s, size",
     [("servegen_m-large_10min", 600, 2016), ("nab_nyc_taxi_30min", 1800, 10320),
      ("nab_tweets_amzn_5min", 300, 15831), ("burstgpt1_hourly_a", 3600, 1008)],
 )  # fmt: skip
 def test_recorded_demand_is_read(name, every_s, size):
-    found = read_demand(str(SHARED / f"demand_{name}.parquet"), None)
+    found = read_demand(str(TRACES / f"demand_{name}.parquet"), None)
     assert (found.every_s, found.factors.size) == (every_s, size)
     assert found.factors.mean() == pytest.approx(1)
 
 
-@shared_data
+@needs_traces
 def test_nights_without_a_request_may_be_missing_data():
-    path = str(SHARED / "demand_burstgpt1_hourly_a.parquet")
+    path = str(TRACES / "demand_burstgpt1_hourly_a.parquet")
     hours = read_demand(path, None).factors
     kept = read_demand(path, 8 * HOUR_S).factors
     marks = "".join("0" if hour == 0 else "1" for hour in hours)
     assert kept.size == len(re.sub("0{8,}", "", marks)) < hours.size
 
 
-@shared_data
+@needs_traces
 def test_series_without_a_clock_are_refused():
     with pytest.raises(TraceError, match="there are: series, step, value, is_test"):
-        read_demand(str(SHARED / "demand_m4_hourly_a.parquet"), None)
+        read_demand(str(TRACES / "demand_m4_hourly_a.parquet"), None)
+
+
+def test_a_rate_beyond_all_memory_is_refused():
+    scenario = small_scenario(traffic=[small_traffic(rate="1e12/s")])
+    with pytest.raises(DemandError, match="at most 200,000,000 can be simulated: lower the rate"):
+        draw_workload(scenario, 1, 0)

@@ -3,8 +3,6 @@
 False alarms: tests/oracles/laws.py.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,11 +17,8 @@ from simulator.traffic.recordings.replay import draw_trace_rows
 from simulator.traffic.recordings.traces import read_trace
 from tests.oracles.laws import FALSE_ALARM, assert_binomial, assert_mean, span
 from tests.oracles.small import small_scenario
+from tests.recordings import TRACES, needs_traces
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-shared_data = pytest.mark.skipif(
-    not (SHARED / "traces").is_dir(), reason=f"recorded traces are not in {SHARED}"
-)
 CHAT = {
     "name": "chat",
     "arrivals": {"kind": "poisson", "rate": "5/s"},
@@ -164,10 +159,10 @@ def test_lumps_of_a_coarse_clock_are_spread_anew_in_every_replication(tmp_path):
     assert not np.intersect1d(times_s, windows(arrivals, 1, 0.0, 200.0)[0]).size
 
 
-@shared_data
+@needs_traces
 @pytest.mark.parametrize("name", ["code_azure2023_a", "chat_mooncake_conversation_a"])
 def test_windows_of_recorded_traces_keep_rate_and_pairs(name):
-    path = SHARED / "traces" / f"{name}.parquet"
+    path = TRACES / f"{name}.parquet"
     trace = read_trace(str(path))
     recorded = set(zip(trace.input_tokens.tolist(), trace.output_tokens.tolist(), strict=True))
     group = CHAT | {

@@ -18,7 +18,7 @@ from scenarios.demand import (
 )
 from simulator.traffic.arrivals.gaps import Family, Floats, first_gaps, shape_of, unit_gaps
 from simulator.traffic.arrivals.hidden_states import chain_of, draw_path
-from simulator.traffic.arrivals.modulation import rate_over_time
+from simulator.traffic.arrivals.modulation import drawable_rate
 from simulator.traffic.arrivals.steps import Steps, product
 from simulator.traffic.drawing import Period, RngOf
 from simulator.traffic.lengths.counts import draw_counts, mean_count
@@ -26,7 +26,7 @@ from simulator.traffic.lengths.counts import draw_counts, mean_count
 
 def draw_arrivals(process: Renewal, period: Period, rng_of: RngOf) -> Floats:
     """Sorted arrival instants in [start_s, end_s), seconds; requests of one batch share theirs."""
-    rate = rate_over_time(process, period, rng_of)
+    rate = drawable_rate(process, period, rng_of)
     if isinstance(process, OnOffArrivals | MarkovArrivals):
         rate = product([rate, draw_path(chain_of(process), period, rng_of("states"))])
     if process.batch is not None:

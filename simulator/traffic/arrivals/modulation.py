@@ -15,11 +15,12 @@ from scenarios.demand.modulation import (
     TableModulation,
     WeeklyModulation,
 )
+from scenarios.units import DAY_S
 from simulator.traffic.arrivals.demand_file import read_demand
 from simulator.traffic.arrivals.steps import Floats, Steps, cyclic, product
-from simulator.traffic.drawing import Period, RngOf
+from simulator.traffic.drawing import REQUESTS_MAX, DemandError, Period, RngOf
 
-HOUR_S, DAY_S = 3600.0, 86400.0
+HOUR_S = 3600.0
 RAMP_STEPS = 1000
 """Of a ramp, or of what the period sees of it; within one the rate is off by at most a thousandth
 of the change, and over any whole number of them by nothing."""
@@ -35,6 +36,17 @@ def rate_over_time(arrivals: OpenArrivals, period: Period, rng_of: RngOf) -> Ste
         for index, part in enumerate(arrivals.modulation)
     ]
     return product([tabled_rate(arrivals, period), *factors])
+
+
+def drawable_rate(arrivals: OpenArrivals, period: Period, rng_of: RngOf) -> Steps:
+    """The same, for whoever draws the requests: raises DemandError for more than can be served."""
+    rate = rate_over_time(arrivals, period, rng_of)
+    if (requests := float(rate.areas[-1])) > REQUESTS_MAX:
+        raise DemandError(
+            f"{requests:.3g} requests in one period; at most {REQUESTS_MAX:,} can be simulated: "
+            "lower the rate, or shorten the horizon"
+        )
+    return rate
 
 
 def tabled_rate(arrivals: OpenArrivals, period: Period) -> Steps:

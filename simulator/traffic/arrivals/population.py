@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scenarios.demand import P95, PopulationArrivals
 from simulator.traffic.arrivals.gaps import Floats, shape_of
 from simulator.traffic.arrivals.many_renewals import draw_many
-from simulator.traffic.arrivals.modulation import rate_over_time
+from simulator.traffic.arrivals.modulation import drawable_rate
 from simulator.traffic.arrivals.steps import Steps
 from simulator.traffic.drawing import Period, RngOf
 from simulator.traffic.lengths.choices import Ints
@@ -33,7 +33,7 @@ def draw_population(
     arrivals: PopulationArrivals, period: Period, rng_of: RngOf
 ) -> tuple[Floats, Ints]:
     """Sorted arrival instants in [start_s, end_s), and the client of each, 0 the largest."""
-    rate = rate_over_time(arrivals, period, rng_of)
+    rate = drawable_rate(arrivals, period, rng_of)
     activity = draw_activity(arrivals, period, rng_of("activity"))
     expected = expected_requests(arrivals, rate, activity)
     shapes = shape_of(arrivals.family, draw_cvs(arrivals, rng_of("client_cv")))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.traffic.drawing import NS_PER_S
 from simulator.traffic.formats.clocks import Epoch
 from simulator.traffic.formats.faults import Faults
 from simulator.traffic.formats.form import Format, Reading
@@ -23,7 +24,6 @@ from simulator.traffic.formats.tables import numbers
 BLOCK_TOKENS = 16
 NAMES = ("arrival_time_ns", "input_toks", "output_toks")
 MEASURED = ("arrival_time", "input_toks", "output_toks")
-NS_PER_S = 1e9
 EARLIEST = "follow-ups without an instant: they are put where they would be if answers took no time"
 Call = tuple[int, int, int, int, float, float, dict[str, Any]]
 """Line, session, turn, turn it follows, arrival_s, pause_s, and the call itself."""

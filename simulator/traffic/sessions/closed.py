@@ -121,10 +121,6 @@ def one_after_another(sessions: SessionRows, client: Ints, pause_ns: Ints) -> Fo
     )
 
 
-class ClosedLoopError(ValueError):
-    """A closed loop that goes round too often to be drawn beforehand."""
-
-
 def ran_out(follow_ups: FollowUps | None, arrival_ns: Ints) -> bool:
     """Whether a client came to the end of what was drawn for it, so that it fell silent: it was
     answered faster than FASTEST_..._NS, or its requests fail as soon as they are sent.

@@ -8,10 +8,10 @@ import numpy as np
 from scenarios.demand import RecordedSessions, Traffic
 from simulator.traffic.drawing import NS_PER_S, RngOf
 from simulator.traffic.follow_ups import linked
-from simulator.traffic.prefixes import Chains, draw_prefixes, first_of
+from simulator.traffic.prefixes import Chains, first_of
 from simulator.traffic.recordings.traces import TraceError, read_trace
 from simulator.traffic.sessions.nominal import pauses_ns, response_ns
-from simulator.traffic.sessions.session_rows import SessionRows, copied
+from simulator.traffic.sessions.session_rows import SessionRows, copied, draw_front
 
 
 def draw_recorded(
@@ -20,9 +20,11 @@ def draw_recorded(
     """`size` sessions of the file, each drawn independently of the others, behind `prefixes`."""
     sessions = recorded(wanted.file.path)
     drawn = copied(sessions, rng_of("sessions").integers(len(sessions), size=size))
-    prefixed = sum(prefix.tokens for prefix in traffic.prefixes)
-    front, _ = draw_prefixes(traffic.prefixes, size, lambda level: rng_of("prefixes", level))
-    return replace(drawn, input_tokens=drawn.input_tokens + prefixed, front=front)
+    return replace(
+        drawn,
+        input_tokens=drawn.input_tokens + traffic.prefix_tokens,
+        front=draw_front(traffic, size, rng_of),
+    )
 
 
 @lru_cache(maxsize=8)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scenarios.demand import Traffic
+from simulator.traffic.drawing import RngOf
 from simulator.traffic.follow_ups import FollowUps, Ints, side_by_side
-from simulator.traffic.prefixes import Chains, behind, first_of, positions, take
+from simulator.traffic.prefixes import Chains, behind, draw_prefixes, first_of, positions, take
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,8 @@ def stacked(parts: Sequence[Chains]) -> Chains:
         np.concatenate([part.keys for part in parts]),
         np.concatenate([part.ends for part in parts]),
     )
+
+
+def draw_front(traffic: Traffic, size: int, rng_of: RngOf) -> Chains:
+    """The `prefixes` of `size` sessions, one chain each: all requests of one have the same."""
+    return draw_prefixes(traffic.prefixes, size, lambda level: rng_of("prefixes", level))[0]

@@ -7,11 +7,10 @@ from simulator.traffic.drawing import RngOf
 from simulator.traffic.follow_ups import linked
 from simulator.traffic.lengths.counts import draw_durations
 from simulator.traffic.lengths.tokens import draw_lengths, draw_pairs
-from simulator.traffic.prefixes import draw_prefixes
 from simulator.traffic.sessions.contexts import prompts_of
 from simulator.traffic.sessions.layout import GOES_ON, RESULT, SENT, TURN, lay_out
 from simulator.traffic.sessions.nominal import pauses_ns
-from simulator.traffic.sessions.session_rows import SessionRows
+from simulator.traffic.sessions.session_rows import SessionRows, draw_front
 
 
 def draw_turns(traffic: Traffic, wanted: DrawnSessions, size: int, rng_of: RngOf) -> SessionRows:
@@ -48,16 +47,15 @@ def draw_turns(traffic: Traffic, wanted: DrawnSessions, size: int, rng_of: RngOf
         fresh,
         answer,
         repeats_answer=traffic.reasoning_tokens is None,
-        prefix_tokens=sum(prefix.tokens for prefix in traffic.prefixes),
+        prefix_tokens=traffic.prefix_tokens,
         compaction=None if compaction is None else (compaction.above, compaction.to),
     )
-    front, _ = draw_prefixes(traffic.prefixes, size, lambda level: rng_of("prefixes", level))
     return SessionRows(
         first=layout.first,
         input_tokens=contexts.prompt,
         output_tokens=answer + thought,
         follow_ups=linked(layout.parents, layout.children, pauses_ns(pause_s)),
-        front=front,
+        front=draw_front(traffic, size, rng_of),
         own=contexts.shared,
         own_row=np.arange(answer.size),
     )

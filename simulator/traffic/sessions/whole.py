@@ -6,9 +6,9 @@ from scenarios.demand import DrawnSessions, RecordedSessions, Traffic
 from simulator.traffic.drawing import RngOf
 from simulator.traffic.follow_ups import linked
 from simulator.traffic.lengths.tokens import draw_lengths, draw_pairs
-from simulator.traffic.prefixes import Chains, draw_prefixes
+from simulator.traffic.prefixes import Chains
 from simulator.traffic.sessions.recorded import draw_recorded
-from simulator.traffic.sessions.session_rows import SessionRows
+from simulator.traffic.sessions.session_rows import SessionRows, draw_front
 from simulator.traffic.sessions.turns import draw_turns
 
 
@@ -29,14 +29,13 @@ def draw_single(traffic: Traffic, size: int, rng_of: RngOf) -> SessionRows:
     if traffic.reasoning_tokens is not None:
         rng = rng_of("reasoning_tokens")
         output_tokens = output_tokens + draw_lengths(traffic.reasoning_tokens, size, rng)
-    front, _ = draw_prefixes(traffic.prefixes, size, lambda level: rng_of("prefixes", level))
     none = np.empty(0, dtype=np.int64)
     return SessionRows(
         first=np.arange(size + 1),
-        input_tokens=fresh + sum(prefix.tokens for prefix in traffic.prefixes),
+        input_tokens=fresh + traffic.prefix_tokens,
         output_tokens=output_tokens,
         follow_ups=linked(none, none, np.zeros(size, dtype=np.int64)),
-        front=front,
+        front=draw_front(traffic, size, rng_of),
         own=Chains(np.zeros(2, dtype=np.int64), none, none),
         own_row=np.zeros(size, dtype=np.int64),
     )

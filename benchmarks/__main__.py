@@ -18,7 +18,16 @@ import numba
 import numpy as np
 
 from benchmarks.drawing import drawing
-from benchmarks.engine import Entry, engine, failures_autoscaler, overload, play, preemption, prefix
+from benchmarks.engine import (
+    Entry,
+    engine,
+    failures_autoscaler,
+    overload,
+    play,
+    preemption,
+    prefix,
+    rare_faults,
+)
 from benchmarks.loads import chat, set_up_for
 from benchmarks.parts import fewest_outstanding, routers, rule_door, step_times
 from benchmarks.size import scaling
@@ -33,6 +42,7 @@ CASES: dict[str, Callable[[Effort], list[Entry]]] = {
     "overload": overload,
     "prefix": prefix,
     "failures_autoscaler": failures_autoscaler,
+    "rare_faults": rare_faults,
     "rule_door": rule_door,
     "step_time": step_times,
     "routers": routers,

@@ -17,10 +17,10 @@ from benchmarks.loads import (
 )
 from benchmarks.stopwatch import Effort, Timed, take_turns
 from scenarios.model import Scenario
+from simulator.control.begin import start_control
 from simulator.data_plane import DataPlane, Outcome, Setup
 from simulator.plane import Plane
 from simulator.run import TIMED_OUT
-from simulator.simulate import start_control
 from tests.oracles.twin import Twin
 
 Entry = dict[str, Any]
@@ -109,6 +109,40 @@ def failures_autoscaler(effort: Effort) -> list[Entry]:
     plane, twin = troubled(effort.requests(300_000)), troubled(effort.twin_requests(10_000))
     entry = {"replicas": 32} | compare(effort.repeats, plane, twin)
     return [entry | {"failures": failures_of(plane)}]
+
+
+def rare_faults(effort: Effort) -> list[Entry]:
+    """What the faults of a preset cost when hardly any occurs: 32 replicas with and without them,
+    in turns. The demand is the same; a fault that does occur makes other work."""
+    return [beside_calm(preset, effort) for preset in ("h100-mature", "neocloud-pessimistic")]
+
+
+def beside_calm(preset: str, effort: Effort) -> Entry:
+    requests = effort.requests(300_000)
+    calm, faulty = chat(32, requests), chat(32, requests, failures=preset)
+    setup = set_up_for(calm)
+    timed = take_turns(
+        3 * effort.repeats,
+        {
+            "calm": lambda: play(Plane, calm, setup),
+            "faulty": lambda: play(Plane, faulty, setup),
+        },
+    )
+    return {
+        "preset": preset,
+        "replicas": 32,
+        "calm_requests_per_s": speed("calm", timed["calm"], setup)["calm_requests_per_s"],
+        "speed_kept": timed["calm"].cpu_s / timed["faulty"].cpu_s,
+        "incidents": incidents_of(faulty),
+    }
+
+
+def incidents_of(scenario: Scenario) -> int:
+    """How many faults there were in the run of a scenario."""
+    plane = Plane(set_up_for(scenario))
+    books = start_control(plane, scenario, scenario.fleet, SEED, 0)
+    plane.run(plane.setup.horizon_ns)
+    return len(books.incidents)
 
 
 # --- one comparison ------------------------------------------------------------------------------

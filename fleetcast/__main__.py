@@ -21,6 +21,8 @@ COMMANDS = {
     "check": "Check a scenario file and show every fault.",
     "fit": "Fit the step time to measured data and print its errors.",
     "trace": "Describe recorded traffic, and convert it.",
+    "failures": "Show presets of failures, or fit them to a log of incidents.",
+    "drill": "Break a part of the fleet on purpose, and show what it costs.",
     "init": "Write an example scenario to start from.",
     "schema": "Print the JSON Schema of scenario files.",
 }

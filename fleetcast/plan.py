@@ -24,8 +24,8 @@ def command(
     FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
     a finished one is shown again.
     """
+    from reports.answer import plan_lines
     from reports.page import write_report
-    from reports.tables import plan_lines
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     folder = options.results_folder(out or Path("out") / scenario.name)

@@ -23,7 +23,7 @@ def command(
 
     A killed run goes on when the command is repeated.
     """
-    from reports.tables import simulation_lines
+    from reports.answer import simulation_lines
 
     scenario = options.load_scenario(file, overrides, seed)
     folder = options.results_folder(out or Path("out") / f"{scenario.name}-simulate")
@@ -42,6 +42,7 @@ def run_replications(
     """Run, then write tables and manifest; returns the summary that is printed."""
     from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
+    from planner.accounts import fleet_accounts
     from planner.evidence import write_tables
     from planner.metrics import Summary, estimates, table
     from simulator.monte_carlo import Runs, Trial, clear, identity, processes
@@ -76,6 +77,7 @@ def run_replications(
             "replications": replications,
             "kept": int(periods["kept"].sum()) if objectives else None,
             "metrics": {name: e._asdict() for name, e in estimates(periods).items()},
+            "accounts": fleet_accounts(scenario, periods),
             "step_time": step_times(scenario),
         }
     )

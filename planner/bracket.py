@@ -18,9 +18,9 @@ from scipy import stats
 
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
+from simulator.control.availability import unavailability
 from simulator.data_plane import Limits, can_ever_serve
 from simulator.kernel.step_time import StepTime
-from simulator.outages import unavailability
 from simulator.simulate import pools
 from simulator.traffic import NS_PER_S, Workload, draw_between
 from simulator.traffic.prefixes import take
@@ -234,9 +234,8 @@ def keeps_up(
 
 
 def spares(scenario: Scenario, serving: int, probability: float) -> int:
-    """Replicas on top so that `serving` are up with `probability` at a random instant."""
-    if scenario.failures is None:
-        return 0
-    down = unavailability(scenario.failures.replica, scenario.cold_start_s)
+    """Replicas on top so that `serving` are up with `probability` at a random instant, as if each
+    broke on its own."""
+    down = unavailability(scenario, scenario.fleet)
     enough = (k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability)
     return next(enough, 1000)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planner.verdict import error_rate, goodput, judge, measure
+from planner.verdict import availability, error_rate, goodput, judge, measure
 from scenarios.objectives import Objective
 from simulator import histogram
 from simulator.estimates import Estimate, median_estimate
@@ -18,11 +18,14 @@ PERCENTILES = ("50", "95", "99")
 
 Figures = dict[str, Any]
 
+TOLLED = ("incidents", "retried", "lost")
+"""Counts of `simulator.control.accounts.Toll`: a column each per fault, 'lost: gpu-hbm'."""
+
 
 def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
     """One row of replications.parquet. Seconds, shares of one, requests and tokens per second;
     latencies are infinite where too many requests did not complete. Each objective has a column
-    named by its text with the figure it is about."""
+    named by its text with the figure it is about; docs/reference/results.md tells all columns."""
     verdict = judge(run, objectives)
     row: Figures = {
         "kept": verdict.kept,
@@ -49,8 +52,33 @@ def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
         "prefix_hit_share": prefix_hit_share(run),
         "prefill_tokens_per_s": run.prefill_tokens / run.horizon_s,
         "steps": run.steps,
+        "availability": availability(run, objectives),
+        **fleet_figures(run),
         **{check.objective.text: check.value for check in verdict.checks},
     }
+
+
+def fleet_figures(run: Run) -> Figures:
+    """What the fleet was paid for, and what failures did."""
+    accounts = run.accounts
+    row: Figures = {
+        "gpu_hours_paid": accounts.paid_gpu_hours,
+        "gpu_hours_useful": accounts.useful_gpu_hours,
+        "useful_share": accounts.useful_share,
+        "cold_start_minutes": accounts.cold_start_minutes,
+        "down_s": accounts.down_s,
+        "some_down_s": sum(accounts.down_s[1:]),
+        "replicas_down_max": len(accounts.down_s) - 1,
+        "incidents": sum(toll.incidents for toll in accounts.tolls),
+        "requests_hit": int(run.hit.sum()),
+        "tokens_lost": accounts.tokens_lost,
+    }
+    for pool, gpus in enumerate(accounts.gpus_paid):
+        row[f"gpus_paid_{pool}"] = gpus
+    for toll in accounts.tolls:
+        for count in TOLLED:
+            row[f"{count}: {toll.fault}"] = getattr(toll, count)
+    return row
 
 
 class Summary:
@@ -83,7 +111,9 @@ ESTIMATED = (
     *(f"{metric}_s_p{percentile}" for metric in LATENCY_METRICS for percentile in PERCENTILES),
     "error_rate", "goodput", "requests_per_s", "output_tokens_per_s", "input_tokens_per_s",
     "busy_share", "kv_used_max", "waiting_max", "preemptions", "retries", "prefix_hit_share",
-    "prefill_tokens_per_s",
+    "prefill_tokens_per_s", "availability", "gpu_hours_paid", "gpu_hours_useful", "useful_share",
+    "cold_start_minutes", "some_down_s", "replicas_down_max", "incidents", "requests_hit",
+    "tokens_lost",
 )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from planner.accounts import fleet_accounts
 from planner.bracket import Bracket, bracket, question_makes_sense
-from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost, gpus
+from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost, gpus, varies
 from planner.metrics import Figures, estimates, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
 from planner.sequential import confidence_sequence
@@ -204,13 +205,15 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "inherited_failed": certificate.inherited_failed,
         },
         "one_fewer": None if certificate.replicas is None else tally_json(plan.one_fewer, plan),
-        "cost": plan.cost._asdict() | {"hours_per_month": HOURS_PER_MONTH},
+        "cost": plan.cost._asdict()
+        | {"hours_per_month": HOURS_PER_MONTH, "varies": varies(scenario)},
         "figures_of": plan.shown,
         "objectives": [
             objective_json(objective, median_estimate(rows[objective.text].tolist()))
             for objective in scenario.sla.objectives
         ],
         "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()},
+        "accounts": fleet_accounts(scenario, rows),
         "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
         "screened": [
             {"replicas": size, "passed": passed}

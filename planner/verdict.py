@@ -19,6 +19,8 @@ from simulator.run import Run
 
 Floats = NDArray[np.float64]
 MINUTE_S = 60.0
+AVAILABLE_ERROR_RATE = 0.01
+"""A minute in which more requests fail is an outage, unless an error_rate objective says when."""
 
 
 class Check(NamedTuple):
@@ -108,16 +110,22 @@ def goodput(run: Run, objectives: Sequence[Objective]) -> float:
 
 
 def availability(run: Run, objectives: Sequence[Objective]) -> float:
-    """Share of one-minute windows (by arrival) whose error rate keeps the error_rate objective;
-    without such an objective, windows without any error. Windows without requests count as good."""
-    limits = (o.limit for o in objectives if o.metric == "error_rate" and o.groups is None)
-    limit = min(limits, default=0.0)
-    minutes = ceil(run.horizon_s / MINUTE_S)
+    """Share of one-minute windows (by arrival) whose error rate keeps `available_error_rate`.
+    Windows without requests count as good; the last one may be shorter."""
+    limit = available_error_rate(objectives)
+    minutes = max(ceil(run.horizon_s / MINUTE_S), 1)
     minute = (run.arrival_s // MINUTE_S).astype(int)
     offered = np.bincount(minute, minlength=minutes).tolist()
     failed = np.bincount(minute[~run.completed], minlength=minutes).tolist()
     good = [f <= allowed_errors(n, limit) for n, f in zip(offered, failed, strict=True)]
     return float(np.mean(good))
+
+
+def available_error_rate(objectives: Sequence[Objective]) -> float:
+    """The error rate that a minute may have: what is promised of all requests, or
+    AVAILABLE_ERROR_RATE where nothing is."""
+    limits = (o.limit for o in objectives if o.metric == "error_rate" and o.groups is None)
+    return min(limits, default=AVAILABLE_ERROR_RATE)
 
 
 class AllowancesFor:

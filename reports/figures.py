@@ -109,53 +109,6 @@ def draw_screened(axes: Axes, screened: list[Data]) -> None:
             )  # fmt: skip
 
 
-# --- inside the periods --------------------------------------------------------------------------
-
-
-def timeline(rows: pd.DataFrame, worst: int | None, horizon_text: str) -> Figure:
-    """Queue, batch, KV cache and replicas over the period: median, 5..95 % and the worst period."""
-    figure = Figure(figsize=BROAD, layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True).flat
-    long = rows["time_s"].max() > 600.0
-    unit, per_unit_s = ("min", 60.0) if long else ("s", 1.0)
-    names = {
-        "waiting": "requests waiting (whole fleet)",
-        "running": "requests running (whole fleet)",
-        "kv_used": "KV cache in use (share of live pools)",
-        "replicas_up": "replicas up",
-    }
-    for axes, (column, name) in zip(panels, names.items(), strict=True):
-        spread = rows.groupby("time_s")[column].quantile(np.array([0.05, 0.5, 0.95])).unstack()
-        x = spread.index.to_numpy(dtype=float) / per_unit_s
-        axes.fill_between(
-            x, spread[0.05], spread[0.95], color=BLUE, alpha=0.2, linewidth=0,
-            label="9 of 10 periods",
-        )  # fmt: skip
-        axes.plot(x, spread[0.5], color=BLUE, label="median period")
-        if worst is not None:
-            own = rows[rows["replication"] == worst]
-            axes.plot(
-                own["time_s"] / per_unit_s, own[column], color=VERMILLION, linewidth=0.9,
-                label=f"worst period (replication {worst})",
-            )  # fmt: skip
-        axes.set_title(name)
-        axes.update_datalim([(0.0, 0.0), (0.0, 1.0 if column != "kv_used" else 0.01)])
-        axes.autoscale_view()
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.04)
-        if column == "kv_used":
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
-        else:
-            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-    for axes in figure.axes[2:]:
-        axes.set_xlabel(f"time in the period ({unit})")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    waiting = counted(int(rows["waiting"].max()), "request")
-    title = f"Inside a period of {horizon_text}: at most {waiting} seen waiting, KV cache at most "
-    figure.suptitle(f"{title}{rows['kv_used'].max():.0%} full", x=0.01, ha="left")
-    return figure
-
-
 # --- every period against its limits -------------------------------------------------------------
 
 

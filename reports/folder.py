@@ -9,18 +9,22 @@ import pandas as pd
 
 from planner.verdict import keeps
 from scenarios.objectives import Objective, parse_objective
-from simulator.run import OUTCOMES, Run
+from simulator.control.accounts import NO_ACCOUNTS
+from simulator.run import OUTCOMES, Run, incident_frame
 
 Data = dict[str, Any]
 
 COLUMNS = {
     "requests": (
         "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
-        "finish_s", "replica", "preemptions", "retries", "outcome", "cached_tokens",
+        "finish_s", "replica", "preemptions", "retries", "outcome", "cached_tokens", "fault",
     ),
     "replications": ("phase", "replicas", "replication"),
     "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
     "itl": ("itl_s", "tokens"),
+    "incidents": (
+        "replication", "fault", "component", "replicas", "begin_s", "noticed_s", "end_s",
+    ),
 }  # fmt: skip
 """The columns the page reads, for the tables of a plan whose fleet was never run."""
 
@@ -34,6 +38,7 @@ class Results(NamedTuple):
     replications: pd.DataFrame
     timeline: pd.DataFrame
     itl: pd.DataFrame
+    incidents: pd.DataFrame
 
 
 def read_results(folder: Path) -> Results:
@@ -50,13 +55,17 @@ def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
     file = f"{name}.parquet"
     if file not in files:
         return pd.DataFrame(columns=list(COLUMNS[name]))
-    return pd.read_parquet(folder / file)
+    table = pd.read_parquet(folder / file)
+    if name == "requests" and "fault" not in table:
+        table["fault"] = None  # a folder of before it was told
+    return table
 
 
 def as_run(requests: pd.DataFrame) -> Run:
     """Rows of requests.parquet as a Run, so that latencies and verdicts mean what they mean in the
-    planner. What other tables hold (decode gaps, timeline, steps) is left empty."""
+    planner. What other tables hold (decode gaps, timeline, steps, accounts) is left empty."""
     outcome = pd.Categorical(requests["outcome"].astype(object), categories=list(OUTCOMES)).codes
+    fault = pd.Categorical(requests["fault"].astype(object))
     names = ("arrival_s", "first_token_s", "finish_s")
     counts = (
         "input_tokens", "output_tokens", "replica", "preemptions", "retries", "cached_tokens",
@@ -66,9 +75,13 @@ def as_run(requests: pd.DataFrame) -> Run:
         **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
         group=np.zeros(len(requests), dtype=np.int64),
         outcome=outcome.astype(np.int64),
+        fault=fault.codes.astype(np.int64),
+        faults=tuple(fault.categories),
         horizon_s=0.0,
         itl_histogram=np.zeros(0, dtype=np.int64),
         timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
+        incidents=incident_frame(),
+        accounts=NO_ACCOUNTS,
         steps=0,
         prefill_tokens=0,
         busy_share=0.0,
@@ -80,13 +93,19 @@ def objectives_of(plan: Data) -> list[Objective]:
     return [parse_objective(row["objective"]) for row in plan["objectives"]]
 
 
+def shown_rows(results: Results) -> pd.DataFrame:
+    """The figures of the certification periods of the fleet that is shown."""
+    rows = results.replications
+    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
+    own: pd.DataFrame = rows[shown]
+    return own
+
+
 def period_values(results: Results) -> pd.DataFrame:
     """One row per certification period of the fleet that is shown, by replication; one column per
     objective (its text): the figure it is about."""
-    rows = results.replications
-    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
     texts = [objective.text for objective in objectives_of(results.plan)]
-    values: pd.DataFrame = rows[shown].set_index("replication").reindex(columns=texts)
+    values: pd.DataFrame = shown_rows(results).set_index("replication").reindex(columns=texts)
     return values
 
 

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from planner.plan import duration
+from reports.fleet_inputs import fleet_parts
 from reports.tables import few_percent
 from scenarios.catalogue.facts import Engine, Gpu
 from scenarios.demand import UserDemand
@@ -47,8 +48,7 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
         *step_time(scenario.get("latency")),
         *((f"Pool: {pool['name']}", other_pool(pool)) for pool in pools),
         ("Router", router(scenario["fleet"])),
-        ("Autoscaling", scenario["fleet"].get("autoscaling")),
-        ("Failures", (scenario.get("failures") or {}).get("replica", {"failures": "none"})),
+        *fleet_parts(scenario),
         ("SLA", scenario.get("sla")),
         ("Search", scenario.get("plan")),
         ("Price per GPU-hour", scenario.get("price")),
@@ -177,9 +177,10 @@ def facts(part: Data, prefix: str = "") -> Facts:
 
 def is_nested(key: str, value: Any) -> bool:
     """Whether a value is told by facts of its own: a part that is no file, or several that have
-    kinds or lists within. The components of a mixture are told in one line."""
+    kinds or lists within. The components of a mixture and a median with its p95 are told in one
+    line."""
     if isinstance(value, dict):
-        return "sha256" not in value
+        return "sha256" not in value and set(value) != {"median", "p95"}
     parts = value if isinstance(value, list) and key != "of" else []
     return any(
         isinstance(each, dict)
@@ -197,6 +198,8 @@ def phrase(value: Any) -> str:
     match value:
         case {"path": path, "sha256": digest, **_rest}:
             return f"{PurePath(path).name} (sha256 {digest[:12]})"
+        case {"median": median, "p95": p95, **rest} if not rest:
+            return f"{phrase(median)} (p95 {phrase(p95)})"
         case {"kind": kind, **details}:
             told = [
                 phrase(detail) if key == "of" else f"{str(key).replace('_', ' ')} {phrase(detail)}"

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from planner.plan import duration
 from reports import figures, image, inputs, tables
+from reports.accounts import account_rows, fault_rows
+from reports.cautions import cautions, step_time_tables
 from reports.folder import (
     Data,
     Results,
@@ -19,9 +21,11 @@ from reports.folder import (
     objectives_of,
     period_values,
     read_results,
+    shown_rows,
     worst_period,
 )
 from reports.latencies import latency
+from reports.timeline import timeline
 from scenarios.objectives import Objective
 from scenarios.units import TIME_S, parse_quantity
 
@@ -34,11 +38,13 @@ FILES = {
     "replications.parquet": "every simulated period of every size, with its figures",
     "timeline.parquet": "queue, batch, KV cache and replicas over time",
     "itl.parquet": "histogram of the gaps between tokens",
+    "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
 
 COUNTS = {
     "goodput": "Goodput: requests that meet every latency limit",
     "error_rate": "Error rate: requests that did not complete",
+    "availability": "Availability: minutes whose error rate is low enough",
     "requests_per_s": "Requests per second, offered",
     "input_tokens_per_s": "Prompt tokens per second, of completed requests",
     "output_tokens_per_s": "Output tokens per second, of completed requests",
@@ -49,11 +55,10 @@ COUNTS = {
     "prefill_tokens_per_s": "Prompt tokens computed per second",
     "preemptions": "Preemptions per period",
     "retries": "Retries per period",
+    "gpu_hours_paid": "GPU-hours paid per period",
+    "gpu_hours_useful": "GPU-hours useful: an engine step computes",
 }
 """Metrics beside the latencies."""
-
-LARGE_ERROR_PCT = 20.0
-"""One step time of ten is further off than this: the page says so beside the answer."""
 
 
 def write_report(folder: Path) -> Path:
@@ -81,7 +86,9 @@ def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]
     if len(results.requests):
         figure_of["latency"] = lambda: latency(latencies_s(results), results.itl, objectives)
     if len(results.timeline):
-        figure_of["timeline"] = lambda: figures.timeline(results.timeline, worst, horizon_text)
+        figure_of["timeline"] = lambda: timeline(
+            results.timeline, worst, horizon_text, results.incidents
+        )
     if values.size:
         figure_of["periods"] = lambda: figures.periods(values, objectives)
     drawings: dict[str, str] = {}
@@ -127,7 +134,8 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
     plan, manifest = results.plan, results.manifest
     scenario = manifest["scenario"]
     objectives = objectives_of(plan)
-    step_times = plan.get("step_time", [])  # a folder of before it was told
+    # A folder may be of before these were told.
+    step_times, accounts = plan.get("step_time", []), plan.get("accounts")
     return environment.get_template("report.html").render(
         plan=plan,
         manifest=manifest,
@@ -140,6 +148,8 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         sizes=size_rows(plan),
         latencies=latency_rows(plan["metrics"]),
         counts=count_rows(plan["metrics"]),
+        accounts=accounts and account_rows(accounts),
+        faults=accounts and fault_rows(accounts, results.incidents),
         accuracy=tables.accuracy_texts(step_times),
         cautions=cautions(step_times),
         step_times=step_time_tables(step_times),
@@ -193,40 +203,13 @@ def objective_figure(metric: str, estimate: Data) -> str:
 
 
 def periods_with_outage(results: Results) -> int:
-    """How many certification periods saw a replica of the fleet down, at a sampled instant."""
+    """How many certification periods saw a replica of the fleet down."""
+    rows = shown_rows(results)
+    if "some_down_s" in rows:
+        return int((rows["some_down_s"] > 0).sum())
+    # A folder of before that was told: at a sampled instant.
     up = results.timeline.groupby("replication")["replicas_up"].min()
     return int((up < results.plan["figures_of"]).sum())
-
-
-def cautions(step_times: list[Data]) -> list[str]:
-    """What to know of step times that may be far off, before buying by them."""
-    return list(dict.fromkeys(caution(entry) for entry in step_times if doubtful(entry)))
-
-
-def doubtful(entry: Data) -> bool:
-    most: float = entry["error_pct"].get("tpot_p90", 0.0)
-    return entry["origin"] == "assumed" or most >= LARGE_ERROR_PCT
-
-
-def caution(entry: Data) -> str:
-    names = " and ".join(entry["never_measured"])
-    what = f"of {names} were never measured" if names else f"({entry['rests_on']})"
-    if "tpot_p90" not in entry["error_pct"]:
-        return f"Step times {what}: how far off they are is not known"
-    half, most = tables.error_band(entry)
-    expect = f"expect them to be off by up to {half} in half of such cases"
-    return f"Step times {what}: {expect}, up to {most} in nine of ten"
-
-
-def step_time_tables(step_times: list[Data]) -> list[tuple[str, list[Data]]]:
-    """(pools, coefficients in words): pools with the same step time share a table."""
-    pools: dict[str, list[str]] = {}
-    rows: dict[str, list[Data]] = {}
-    for entry in step_times:
-        words = inputs.coefficient_rows(entry["coefficients"])
-        rows[repr(words)] = words
-        pools.setdefault(repr(words), []).append(entry["pool"])
-    return [(", ".join(names), rows[same]) for same, names in pools.items()]
 
 
 def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
@@ -237,7 +220,8 @@ def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
 
 
 def size_rows(plan: Data) -> list[dict[str, Any]]:
-    """Every size that was looked at, smallest first; those only screened have no periods."""
+    """Every size that was looked at, smallest first; those only screened have no periods. Where
+    what is paid for comes and goes, its cost is known of the shown size alone."""
     per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
     usd_per_replica = cost["usd_per_replica_hour"]
     # What other pools cost is the same for every size.
@@ -249,12 +233,13 @@ def size_rows(plan: Data) -> list[dict[str, Any]]:
     certified = {row["replicas"]: row for row in plan["sizes"]}
     rows = []
     for replicas in sorted({*screened, *certified}):
-        usd_per_hour = replicas * usd_per_replica + others_usd
+        usd_per_month = (replicas * usd_per_replica + others_usd) * cost["hours_per_month"]
+        known = replicas == plan["figures_of"] or not cost.get("varies", False)
         rows.append(
             {
                 "replicas": replicas,
                 "gpus": replicas * per_replica + others_gpus,
-                "usd_per_month": usd_per_hour * cost["hours_per_month"],
+                "usd_per_month": usd_per_month if known else None,
                 "tally": certified.get(replicas),
                 "screened": screened.get(replicas),
                 "chosen": replicas == plan["fleet"]["replicas"],

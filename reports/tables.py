@@ -1,4 +1,4 @@
-"""The answer as lines of text, for a terminal and for the top of the page."""
+"""Figures in words: fleets, estimates with their units, how far to trust them."""
 
 from typing import Any
 
@@ -8,36 +8,14 @@ Data = dict[str, Any]
 
 NUMBERS = (
     "requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "prefill_tokens_per_s",
-    "waiting_max", "preemptions", "retries",
+    "waiting_max", "preemptions", "retries", "gpu_hours_paid", "gpu_hours_useful",
+    "cold_start_minutes", "some_down_s", "replicas_down_max", "incidents", "requests_hit",
+    "tokens_lost",
 )  # fmt: skip
 """Metrics that are neither times nor shares."""
 
 INTERVAL_PERIODS_MIN = 6
 """With fewer periods the 95 % interval of a median by order statistics is unbounded."""
-
-
-def plan_lines(data: Data) -> list[str]:
-    """A plan (planner.plan.as_json) as the lines `fleetcast plan` prints."""
-    return [
-        answer_line(data),
-        *certificate_lines(data),
-        *objective_lines(data),
-        *accuracy_lines(data["step_time"]),
-    ]
-
-
-def answer_line(data: Data) -> str:
-    fleet, cost = data["fleet"], data["cost"]
-    if fleet["replicas"] is None:
-        if data["certificate"]["status"] == "infeasible":
-            return f"{data['name']}: no feasible fleet of up to {data['search']['last']} replicas"
-        tried = " and ".join(str(size["replicas"]) for size in data["sizes"])
-        return f"{data['name']}: no certified fleet; certification tried {tried} replicas"
-    return (
-        f"{data['name']}: {fleet_text(fleet)}, "
-        f"{usd(cost['usd_per_month'], 0)}/month at {usd(cost['usd_per_gpu_hour'])} per GPU-hour, "
-        f"{usd(cost['usd_per_million_tokens'], 3)} per million tokens"
-    )
 
 
 def fleet_text(fleet: Data) -> str:
@@ -48,16 +26,6 @@ def fleet_text(fleet: Data) -> str:
         for pool in fleet["others"]
     ]
     return f"{' + '.join([main, *others])} = {counted(fleet['gpus'], 'GPU')}"
-
-
-def certificate_lines(data: Data) -> list[str]:
-    certificate = data["certificate"]
-    evidence = f"{certificate['replications']} fresh periods, {certificate['failed']} failed"
-    goal = f"P(SLA) >= {certificate['probability']:g} at {certificate['confidence']:.0%} confidence"
-    if certificate["status"] != "certified":
-        shown = counted(data["figures_of"], "replica")
-        return [f"  {certificate['status']}: {goal} with {shown} ({evidence})"]
-    return [f"  certified: {goal} ({evidence})", "  " + one_fewer_line(data)]
 
 
 def one_fewer_line(data: Data) -> str:
@@ -72,34 +40,6 @@ def one_fewer_line(data: Data) -> str:
         f"{name}: {fewer['status']} ({fewer['failed']} of {fewer['runs']} periods failed; "
         f"P(SLA) in [{low:.2f}, {high:.2f}])"
     )
-
-
-def simulation_lines(data: Data) -> list[str]:
-    """A summary of `fleetcast simulate`: kept periods, then the figures with their intervals."""
-    periods = counted(data["replications"], "period")
-    fleet = counted(data["replicas"], "replica")
-    if data["autoscaling"]:
-        fleet += " at first, {} to {} by autoscaling".format(*data["autoscaling"])
-    lines = [f"{data['name']}: {fleet}, {periods}"]
-    if data["kept"] is not None:
-        lines.append(f"  SLA kept in {data['kept']} of {periods}")
-    for name in ("ttft_s_p50", "ttft_s_p95", "tpot_s_p50", "tpot_s_p95", "e2e_s_p95"):
-        metric, label = name.partition("_")[0], name.replace("_s_", " ")
-        lines.append(f"  {label:<10} {estimate_text(metric, data['metrics'][name])}")
-    rate = data["metrics"]["error_rate"]
-    lines.append(f"  error rate {percent(rate['value'])}")
-    return lines + accuracy_lines(data["step_time"])
-
-
-def objective_lines(data: Data) -> list[str]:
-    """Each objective's figure in the median period of the fleet, with its interval."""
-    width = max((len(o["objective"]) for o in data["objectives"]), default=0)
-    return [f"  {o['objective']:<{width}}   {figure(o)}" for o in data["objectives"]]
-
-
-def figure(objective: Data) -> str:
-    metric = objective["objective"].split()[0]
-    return estimate_text(metric, objective)
 
 
 def estimate_text(metric: str, estimate: Data) -> str:

@@ -29,8 +29,10 @@ PLAIN_WORDS = {
 
 def fault_of(document: Document, error: ErrorDetails) -> Fault:
     """pydantic's error in our words: where, what we got, what is allowed."""
-    at, part, wanted = locate(document.data, error["loc"])
     context = error.get("ctx", {})
+    # A fault between parts names the one to change.
+    inner = tuple(context.get("at", ()))
+    at, part, wanted = locate(document.data, (*error["loc"], *inner), error["type"] == "missing")
     got = f"got {shown(error['input'])}"
     match error["type"]:
         case "extra_forbidden":
@@ -60,8 +62,6 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
             kinds = ", ".join(kinds_of(wanted))
             return Fault(document.place(at), dotted((*at, "kind")), "missing", kinds)
         case "quantity":
-            # A fault between parts names the one to change.
-            at = (*at, *context.get("at", ()))
             whole = isinstance(error["input"], dict) or "at" in context
             got = error["msg"] if whole else got
             return Fault(
@@ -83,9 +83,11 @@ def fault_of(document: Document, error: ErrorDetails) -> Fault:
             )
 
 
-def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any, Any]:
-    """The path in the file of pydantic's `loc` (which also names union tags), the type that holds
-    its last key, and the type of what stands there."""
+def locate(
+    data: Any, loc: tuple[str | int, ...], last_is_missing: bool = False
+) -> tuple[KeyPath, Any, Any]:
+    """The path in the file of pydantic's `loc` (which also names union tags, and keys that a short
+    form leaves out), the type that holds its last key, and the type of what stands there."""
     at: KeyPath = ()
     annotation: Any = Scenario
     holder: Any = Scenario
@@ -93,12 +95,27 @@ def locate(data: Any, loc: tuple[str | int, ...]) -> tuple[KeyPath, Any, Any]:
         if (option := tagged(annotation, key)) is not None:
             annotation = option
             continue
-        named = type_of_child(annotation, key) is not None or has(data, key)
-        if not named and position < len(loc) - 1:
+        last = position == len(loc) - 1
+        inner = type_of_child(annotation, key)
+        if inner is None and not has(data, key) and not last:
             continue
-        holder, annotation = plain_type(annotation), type_of_child(annotation, key)
-        at, data = (*at, key), child(data, key)
+        holder, annotation = plain_type(annotation), inner
+        written = key if last and last_is_missing else as_written(holder, key, data)
+        if written is not None:
+            at, data = (*at, written), child(data, written)
     return at, holder, annotation
+
+
+def as_written(holder: Any, key: str | int, data: Any) -> str | int | None:
+    """What stands in the file for a key: mostly the key; None where a short form leaves it out."""
+    if has(data, key):
+        return key
+    if isinstance(key, int):
+        return key if data is None or isinstance(data, list) else None  # one thing, no list of it
+    short = getattr(holder, "short_forms", {}).get(key)
+    if short is None:
+        return key if data is None or isinstance(data, dict) else None
+    return short if short and has(data, short) else None
 
 
 def child(data: Any, key: str | int) -> Any:

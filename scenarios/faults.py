@@ -1,6 +1,9 @@
 """What is wrong with a scenario, said so that its author can mend it in one go."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,10 @@ class ScenarioError(ValueError):
         self.source, self.faults = source, faults
         count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
         super().__init__("\n".join([f"{source} has {count}", *map(str, faults)]))
+
+
+def refuse(what: str, allowed: str, *at: str | int, suggestion: str = "") -> PydanticCustomError:
+    """To be raised within a part: what is wrong with it as a whole or, given `at`, with a key."""
+    context: dict[str, Any] = {"message": what, "allowed": allowed, "suggestion": suggestion}
+    where = {"at": list(at)} if at else {}
+    return PydanticCustomError("quantity", "{message}", context | where)

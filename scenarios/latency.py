@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from scenarios.faults import refuse
 from scenarios.part import Part
 from scenarios.references import folder
 from scenarios.units import TIME_S, Count, Seconds
@@ -194,10 +195,6 @@ def in_words(seconds: float) -> str:
     units = [(unit, size) for unit, size in TIME_S.items() if size <= 1 and size <= abs(seconds)]
     unit, size = units[-1] if units else ("s", 1.0)
     return f"{seconds / size:.6g}{unit}"
-
-
-def refuse(message: str, allowed: str) -> PydanticCustomError:
-    return PydanticCustomError("quantity", "{message}", {"message": message, "allowed": allowed})
 
 
 def kind(value: Any) -> str:

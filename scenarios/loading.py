@@ -11,10 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml.error import YAMLError
 
-from scenarios.catalogue import Catalogue, load_catalogue
+from scenarios.catalogue import Catalogue, load_catalogue, read_catalogue_file
 from scenarios.catalogue.facts import Model
 from scenarios.document import Document, KeyPath, dotted, override, read_document
 from scenarios.explaining import child, fault_of, line_to_add, shown
+from scenarios.failures.presets import PresetFailures, facts_of
 from scenarios.faults import Fault, ScenarioError
 from scenarios.fleet import Replica
 from scenarios.latency import Measured, Profile
@@ -81,7 +82,7 @@ def read_catalogue(document: Document, folder: Path) -> Catalogue:
     for index, name in enumerate(names):
         at: KeyPath = ("catalogue", index)
         try:
-            load_catalogue((folder / name,))
+            check_presets(folder / name)
             usable.append(folder / name)
         except ValidationError as error:
             for detail in error.errors():
@@ -92,6 +93,14 @@ def read_catalogue(document: Document, folder: Path) -> Catalogue:
         except (OSError, YAMLError, ValueError) as error:
             document.faults.append(Fault(document.place(at), dotted(at), f"{name}: {error}"))
     return load_catalogue(tuple(usable))
+
+
+def check_presets(path: Path) -> None:
+    """Reads a catalogue file and checks its presets of failures, which it holds as a scenario would
+    write them. Raises what `read_catalogue_file` does."""
+    presets = read_catalogue_file(path).failures
+    data = {name: facts_of(entry) for name, entry in presets.items()}
+    TypeAdapter(dict[str, dict[str, PresetFailures]]).validate_python({"failures": data})
 
 
 def part_of(document: Document, key: str, context: dict[str, Any]) -> Any:

@@ -13,15 +13,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from scenarios.agreement import (
+    breaker_has_something_to_count,
+    buckets_of_classes_that_exist,
+    faults_of_hardware_that_exists,
+    fleet_has_room,
+    racks_hold_a_replica,
+    rollout_within_the_period,
+    schedule_knows_the_time,
+)
 from scenarios.catalogue.facts import Model
-from scenarios.demand import CALENDAR, P95, Traffic
-from scenarios.fleet import Fleet, Replica
+from scenarios.clients import Clients
+from scenarios.demand import CALENDAR, Traffic
+from scenarios.failures import Failures, ReplicaFailures
+from scenarios.fleet import ColdStart, Fleet, Replica, WholeStart
 from scenarios.latency import Latency
+from scenarios.memory import weight_bytes
 from scenarios.objectives import Objective, ObjectiveText
 from scenarios.part import Part
 from scenarios.references import model_reference
+from scenarios.times import FixedTime
+from scenarios.times import LognormalTime as Duration
 from scenarios.units import (
-    Interval,
     PositiveSeconds,
     Range,
     Share,
@@ -31,55 +44,7 @@ from scenarios.units import (
     Whole,
 )
 
-
-class Clients(Part):
-    """How long callers wait, and how often requests of a failed replica are tried again."""
-
-    timeout_s: PositiveSeconds = 300.0
-    retries: Annotated[Whole, Field(ge=0)] = 3
-
-
-# --- failures ----------------------------------------------------------------------------------
-
-
-class Duration(Part):
-    """A lognormal duration by its median and 95th percentile."""
-
-    median_s: PositiveSeconds
-    p95_s: PositiveSeconds
-
-    @model_validator(mode="after")
-    def percentiles_in_order(self) -> Self:
-        if self.p95_s < self.median_s:
-            raise PydanticCustomError(
-                "quantity", "p95 below the median", {"allowed": "a p95 of at least the median"}
-            )
-        return self
-
-    @property
-    def sigma(self) -> float:
-        return math.log(self.p95_s / self.median_s) / P95
-
-    @property
-    def mean_s(self) -> float:
-        return self.median_s * math.exp(self.sigma**2 / 2)
-
-
-class ReplicaFailures(Part):
-    """A replica stops at a constant hazard 1/mtbf; then detection, repair and a cold start."""
-
-    mtbf_s: Interval
-    detection_s: SomeSeconds
-    repair: Duration
-    cold_start_s: SomeSeconds | None = None
-    """From repaired to serving; the engine's catalogue entry when not given."""
-
-
-class Failures(Part):
-    replica: ReplicaFailures
-
-
-# --- the promise -------------------------------------------------------------------------------
+__all__ = ["Clients", "Duration", "Failures", "PlanBounds", "ReplicaFailures", "Scenario", "Sla"]
 
 
 class Sla(Part):
@@ -180,6 +145,19 @@ class Scenario(Part):
                 )
         return self
 
+    @model_validator(mode="after")
+    def parts_agree(self) -> Self:
+        """See scenarios/agreement.py."""
+        buckets_of_classes_that_exist(self.fleet, self.traffic)
+        schedule_knows_the_time(self.fleet, self.starts_at)
+        breaker_has_something_to_count(self.fleet, self.clients)
+        if self.failures is not None:
+            rollout_within_the_period(self.failures, self.horizon_s)
+            faults_of_hardware_that_exists(self.failures, self.fleet.topology)
+        racks_hold_a_replica(self.fleet, self.replica)
+        fleet_has_room(self.fleet, self.replica, self.plan.replicas[1] if self.plan else 0)
+        return self
+
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """The promises, those of one SLA class with the traffic groups they speak of."""
@@ -202,12 +180,26 @@ class Scenario(Part):
         return self.replica.gpus
 
     @property
+    def cold_start(self) -> ColdStart | WholeStart:
+        """How replicas start: the fleet's phases, or the one time of `failures.replica`."""
+        replica = self.failures.replica if self.failures else None
+        if replica is None or replica.cold_start_s is None:
+            return self.fleet.cold_start
+        given = FixedTime.model_construct(fixed_s=replica.cold_start_s)
+        return WholeStart.model_construct(total=given)
+
+    def bytes_to_load(self, replica: Replica) -> float:
+        """Weights that each node of a replica reads when it starts."""
+        nodes = math.ceil(replica.gpus / self.fleet.topology.gpus_per_node)
+        return weight_bytes(self.model, replica.precision) / nodes
+
+    @property
     def cold_start_s(self) -> float:
-        """Seconds from repaired to serving; 0 when the scenario declares no failures."""
-        if self.failures is None:
+        """Mean seconds from repaired to serving, of `failures.replica`; 0 without it."""
+        if self.failures is None or self.failures.replica is None:
             return 0.0
-        given = self.failures.replica.cold_start_s
-        return self.replica.engine.facts.cold_start_s if given is None else given
+        phases = self.cold_start.phases("cold", self.bytes_to_load(self.replica))
+        return sum(time.mean_s for _, time in phases)
 
     @property
     def hash(self) -> str:

@@ -9,7 +9,8 @@ unfinished request counts as an infinite latency):
   error_rate    share of offered requests that did not complete
   goodput       share of offered requests that complete within the limit of every percentile of
                 ttft, tpot and e2e among the objectives
-  availability  share of one-minute windows whose error rate keeps the error_rate objective
+  availability  share of one-minute windows whose error rate keeps the error_rate objective, or is
+                at most 1 % without one
 
 '... for CLASS' speaks of the requests of one SLA class only (`sla_class` of traffic groups).
 """

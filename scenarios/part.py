@@ -1,6 +1,6 @@
 """The base of everything a YAML file may say: frozen, strict about keys, units in values."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,6 +30,10 @@ class Part(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+    short_forms: ClassVar[dict[str, str]] = {}
+    """Keys that a file may leave out, and what it writes instead: another key, or (where this is
+    empty) the value alone. The part's own validators read it; faults are told where it stands."""
 
     def as_yaml_data(self) -> dict[str, Any]:
         """Plain data that validates back to an equal Part; quantities keep their unit."""

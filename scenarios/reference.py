@@ -15,11 +15,10 @@ def reference_markdown() -> str:
 
 def in_order(name: str, parts: dict[str, Any], seen: list[str]) -> list[str]:
     """Parts in the order a reader meets them, each once."""
-    if name not in seen and "properties" in parts.get(name, {}):
+    if name not in seen and name in parts:
         seen.append(name)
-        for field in parts[name]["properties"].values():
-            for inner in names_in(field):
-                in_order(inner, parts, seen)
+        for inner in names_in(list(parts[name].get("properties", {"": parts[name]}).values())):
+            in_order(inner, parts, seen)
     return seen
 
 
@@ -34,6 +33,8 @@ def names_in(field: Any) -> list[str]:
 
 def section(name: str, part: dict[str, Any]) -> str:
     lines = [f"## {name}", "", part.get("description", ""), ""]
+    if "properties" not in part:
+        return "\n".join([*lines, f"Takes {takes(part)}.", ""])
     lines += ["| key | takes | default | |", "|---|---|---|---|"]
     for key, field in part["properties"].items():
         default = needed(key, part) or shown_default(field)
@@ -58,7 +59,9 @@ def needed(key: str, part: dict[str, Any]) -> str:
 
 def shown_default(field: dict[str, Any]) -> str:
     default = field.get("default")
-    return "none" if default in (None, [], {}) else f"`{as_yaml(default)}`"
+    if "$ref" in field and isinstance(default, dict) and "Time" not in field["$ref"]:
+        return "its defaults"
+    return "none" if default in (None, [], {}, "") else f"`{as_yaml(default)}`"
 
 
 def as_yaml(value: Any) -> str:
@@ -79,7 +82,7 @@ def as_yaml(value: Any) -> str:
 
 def takes(field: dict[str, Any]) -> str:
     """What a field's value looks like, in a few words."""
-    if "discriminator" in field:
+    if "$ref" not in field and "discriminator" in field:
         kinds = field["discriminator"]["mapping"].items()
         return "kind " + ", ".join(link(kind, reference) for kind, reference in kinds)
     options = field.get("anyOf") or field.get("oneOf")

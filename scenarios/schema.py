@@ -1,10 +1,16 @@
 """The JSON Schema of scenario files, made from the model; the catalogue's names become enums."""
 
+import re
 from typing import Any
 
-from scenarios.catalogue import load_catalogue
+from pydantic import TypeAdapter
+
+from scenarios import times
+from scenarios.catalogue import Catalogue, load_catalogue
+from scenarios.fleet.cold_start import DEFAULT_TIERS
 from scenarios.latency import PROFILE_OF
 from scenarios.model import Scenario
+from scenarios.units import SomeSeconds
 
 SCHEMA_NAME = "scenario.schema.json"
 
@@ -21,6 +27,10 @@ def json_schema() -> dict[str, Any]:
     offer(definitions["Replica"]["properties"]["gpu"], known.gpus)
     offer(definitions["EngineSettings"]["properties"]["name"], known.engines)
     let_presets_say_the_rest(definitions["Traffic"], known.presets)
+    definitions["Time"] = TIME
+    offer_short_forms(schema, known)
+    schema = with_times_named(schema)
+    definitions = schema["$defs"]
     for part in (schema, *definitions.values()):
         for field in part.get("properties", {}).values():
             write_default_with_unit(field)
@@ -44,8 +54,27 @@ def with_profile_named(node: Any) -> Any:
 
 def write_default_with_unit(field: dict[str, Any]) -> None:
     """The default as one would write it: '300s', where the model holds 300.0."""
-    if "x-base-unit" in field and "default" in field:
-        field["default"] = f"{field['default']:g}{field['x-base-unit']}"
+    default = field.get("default")
+    if "x-base-unit" in field and isinstance(default, float):
+        field["default"] = f"{default:g}{field['x-base-unit']}"
+    elif default is not None:
+        field["default"] = without_zeros(default)
+
+
+def without_zeros(value: Any) -> Any:
+    """Quantities of a part's data as one would write them.
+
+    >>> without_zeros({"median": "284.0s", "of": ["0.5s"]})
+    {'median': '284s', 'of': ['0.5s']}
+    """
+    match value:
+        case dict():
+            return {key: without_zeros(each) for key, each in value.items() if each is not None}
+        case list():
+            return [without_zeros(each) for each in value]
+        case str():
+            return re.sub(r"^(\d+)\.0(?=[A-Za-z/])", r"\1", value)
+    return value
 
 
 def put_kind_first(part: dict[str, Any]) -> None:
@@ -73,6 +102,71 @@ def let_presets_say_the_rest(traffic: dict[str, Any], presets: dict[str, Any]) -
     about = {key: arrivals.pop(key) for key in ("description",) if key in arrivals}
     fields["arrivals"] = {"anyOf": [arrivals, without_kind], **about}
     traffic |= {"if": {"required": ["preset"]}, "else": {"required": rest}}
+
+
+FAMILIES = tuple({"$ref": f"#/$defs/{family}"} for family in dict.fromkeys(times.FAMILIES.values()))
+A_TIME = {"$ref": "#/$defs/Time"}
+TIME = {
+    "description": "How long something takes: a time alone, such as `30s`, or one of the families "
+    "below, which its keys tell apart: `{median: 15min, p95: 2h}`.",
+    "anyOf": [TypeAdapter(SomeSeconds).json_schema(), *FAMILIES],
+}
+
+
+def with_times_named(node: Any) -> Any:
+    """The same with a name for the choice of families of times."""
+    match node:
+        case {"oneOf": choice, **rest} if tuple(choice) == FAMILIES:
+            return rest | A_TIME
+        case dict():
+            return {key: with_times_named(value) for key, value in node.items()}
+        case list():
+            return [with_times_named(value) for value in node]
+        case _:
+            return node
+
+
+def offer_short_forms(schema: dict[str, Any], known: Catalogue) -> None:
+    """What the parts' own validators read beside the long form (`Part.short_forms`)."""
+    parts = schema["$defs"]
+    parts["FailuresPreset"] = {
+        "description": "Faults of the catalogue by name (`fleetcast failures show NAME`).",
+        "anyOf": [{"enum": sorted(known.failures)}, {"type": "string"}],
+    }
+    preset = {"$ref": "#/$defs/FailuresPreset"}
+    presets = parts["Failures"]["properties"]["presets"]
+    presets["items"] = preset
+    parts["Failures"]["properties"]["preset"] = preset | {"description": "The same for one."}
+    names = [preset, {"type": "array", "items": preset}]
+    schema["properties"]["failures"]["anyOf"][:0] = names
+    of_a_preset = {"type": "object", "required": ["name"], "not": {"required": ["scope", "repair"]}}
+    faults = parts["Failures"]["properties"]["faults"]
+    faults["items"] = {"anyOf": [faults["items"], of_a_preset]}
+    parts["Fault"]["anyOf"] = [{"required": [key]} for key in ("rate", "mtbf", "every")]
+    repair = parts["Fault"]["properties"]["repair"]
+    one = [A_TIME, {"$ref": "#/$defs/Repair"}]
+    repair["anyOf"] = [*one, {"type": "array", "items": {"anyOf": one}, "minItems": 1}]
+    for key in ("type", "items", "minItems"):
+        repair.pop(key, None)
+    scaling = parts["Autoscaling"]["properties"]
+    target = parts["Target"]["properties"]["outstanding"]
+    scaling["target_outstanding"] = target | {"description": "In place of `targets`, for one."}
+    parts["Fleet"]["properties"]["cold_start"] |= {"oneOf": [{"$ref": "#/$defs/ColdStart"}, A_TIME]}
+    del parts["WholeStart"]
+    let_the_catalogue_say_the_rest(parts["ColdStart"], known)
+
+
+def let_the_catalogue_say_the_rest(start: dict[str, Any], known: Catalogue) -> None:
+    """Phases of a start that a file leaves out, and the names of storage tiers."""
+    fields = start["properties"]
+    for name, phase in known.cold_start.items():
+        fields[name]["default"] = phase.model_dump(mode="json", by_alias=True)["time"]
+    for name, tier in DEFAULT_TIERS.items():
+        fields[name] |= {"anyOf": [{"enum": sorted(known.storage)}, {"type": "string"}]}
+        fields[name]["default"] = tier
+        for key in ("type", "pattern", "x-base-unit", "exclusiveMinimum"):
+            fields[name].pop(key, None)
+    del start["required"]
 
 
 def offer(field: dict[str, Any], names: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,6 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
+P95 = NormalDist().inv_cdf(0.95)
+"""Standard deviations from the median to the 95th percentile."""
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 TIME_S = {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0,
@@ -97,14 +100,36 @@ def parse_share(value: Any) -> float:
     return parse_quantity(value, SHARE, "a share such as 0.95 or 95%")
 
 
-def parse_range(text: Any) -> tuple[int, int]:
-    """Two whole numbers from '1..16'."""
+def parse_range(text: Any, least: int = 1) -> tuple[int, int]:
+    """Two whole numbers from '1..16', the second at least 1."""
     match = re.fullmatch(r"\s*(\d+)\s*\.\.\s*(\d+)\s*", text) if isinstance(text, str) else None
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+    if match is None or not least <= int(match[1]) <= int(match[2]) or int(match[2]) < 1:
         raise PydanticCustomError(
-            "quantity", "not a range", {"allowed": "a range such as 1..16, from 1 up"}
+            "quantity", "not a range", {"allowed": f"a range such as {least}..16, from {least} up"}
         )
     return int(match[1]), int(match[2])
+
+
+def parse_day_time(text: Any) -> float:
+    """Seconds since midnight from '08:30'; '24:00' is the end of the day.
+
+    >>> parse_day_time("08:30")
+    30600.0
+    """
+    match = (
+        re.fullmatch(r"\s*([01]?\d|2[0-4]):([0-5]\d)\s*", text) if isinstance(text, str) else None
+    )
+    seconds = int(match[1]) * 3600.0 + int(match[2]) * 60.0 if match else DAY_S + 1
+    if seconds > DAY_S:
+        raise PydanticCustomError(
+            "quantity", "not a time of day", {"allowed": "a time of day such as 08:30, up to 24:00"}
+        )
+    return seconds
+
+
+def day_time(seconds: float) -> str:
+    """The inverse of `parse_day_time`."""
+    return f"{round(seconds) // 3600:02}:{round(seconds) % 3600 // 60:02}"
 
 
 def parse_week_time(text: Any) -> float | str:
@@ -155,6 +180,16 @@ Interval = Annotated[Seconds, Field(ge=1e-3, le=TIME_MAX_S)]
 Count = Annotated[Whole, Field(ge=1, lt=2**31)]
 PositiveRate = Annotated[PerSecond, Field(gt=0)]
 
+
+def two(value: Any) -> Any:
+    """Two of something, as a list of a file."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise PydanticCustomError(
+            "quantity", "not two", {"allowed": "a list of two, the smaller first"}
+        )
+    return value
+
+
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
@@ -165,6 +200,18 @@ Range = Annotated[
     BeforeValidator(parse_range),
     PlainSerializer(lambda ends: f"{ends[0]}..{ends[1]}", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"}),
+]
+RangeFromZero = Annotated[
+    tuple[int, int],
+    BeforeValidator(lambda text: parse_range(text, least=0)),
+    PlainSerializer(lambda ends: f"{ends[0]}..{ends[1]}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"}),
+]
+DayTime = Annotated[
+    float,
+    BeforeValidator(parse_day_time),
+    PlainSerializer(day_time, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d?\d:\d\d\s*$"}),
 ]
 WeekTime = Annotated[
     float | Literal["random"],

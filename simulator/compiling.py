@@ -11,7 +11,6 @@ from simulator.data_plane import Limits, Pool, Setup
 from simulator.kernel import CACHE_FOLDER, entries
 from simulator.kernel.step_time import STEP_TIME, StepTime, many_s
 from simulator.plane import Plane
-from simulator.run import TIMED_OUT
 from simulator.traffic import NS_PER_S, Workload
 
 READY = CACHE_FOLDER / f"ready-{get_host_cpu_name()}"
@@ -58,8 +57,8 @@ def compile_kernel() -> None:
     plane.drain(0)
     plane.start(0)
     plane.open(0)
-    entries.end(plane.state, 0, TIMED_OUT, 1, 1)
-    entries.dispatch(plane.state, 0, 1)
+    entries.is_rejected(plane.state, 0, 1)
+    entries.send_out(plane.state, 0, 1)
     plane.run(3 * NS_PER_S)
     READY.touch()
     versions = sorted(CACHE_FOLDER.parent.glob("kernel-*"), key=lambda path: path.stat().st_mtime)

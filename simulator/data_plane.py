@@ -52,6 +52,48 @@ class Pool(NamedTuple):
     reply: Reply = Reply()
 
 
+class Attempts(NamedTuple):
+    """When a client sends a request again; serving-engine.md, "Attempts". The patience of clients
+    and the number of retries are fields of `Setup`."""
+
+    first_token_timeout_ns: int | None = None
+    on_failure: bool = True
+    on_rejection: bool = False
+    on_timeout: bool = False
+    wait_first_ns: int = 0
+    """Before the first retry; doubles with each. 0: failures are retried at once, and nothing else
+    is retried."""
+    wait_most_ns: int = 0
+    jitter_ppm: int = 0
+    budget_ppm: int | None = None
+    """Of a retry that each first arrival adds; None: retries without limit."""
+    budget_burst: int = 0
+    hedge_ns: int | None = None
+    """After the first arrival; None: no second copy is sent."""
+
+
+ONCE_AND_AGAIN = Attempts()
+"""Failures are retried at once, and nothing else."""
+
+
+class Breaker(NamedTuple):
+    """serving-engine.md, "Circuit breaker"."""
+
+    failures: int
+    eject_ns: int
+    at_most_ppm: int
+
+
+class Gate(NamedTuple):
+    """What stands before the router; serving-engine.md, "Gates". None: no such limit."""
+
+    shed_ppm: int | None = None
+    """Outstanding requests per routable replica from which on one is shed, in millionths."""
+    interval_ns: int | None = None
+    """Between two tokens of the bucket."""
+    burst: int = 1
+
+
 class Allowance(NamedTuple):
     """The period is lost once more than `violations` counted requests exceed `limit_s`.
 
@@ -89,6 +131,11 @@ class Setup:
     allowances: Sequence[Allowance]
     sample_interval_ns: int
     """The timeline is sampled at 0, 1, 2, ... intervals, up to the horizon inclusive."""
+    attempts: Attempts = ONCE_AND_AGAIN
+    breaker: Breaker | None = None
+    gates: Sequence[Gate] = ()
+    gate_of: NDArray[Any] | None = None
+    """Per row: the gate it passes; None without gates."""
 
     @property
     def pool_of(self) -> list[int]:
@@ -118,7 +165,8 @@ class Outcome:
     Columns, one row per request: arrival_ns (int64; of a follow-up, when it really arrived,
     NEVER_NS: it did not), first_token_ns and finish_ns (int64, the client's instants, NEVER_NS:
     none), replica (the last one that held it, -1 none), preemptions, retries, outcome
-    (simulator/run.py), cached_tokens (tokens found in the prefix cache at the last admission).
+    (simulator/run.py), cached_tokens (tokens found in the prefix cache at the last admission),
+    fault (the last one that hit it, as `DataPlane.stop` was told; -1 none).
     """
 
     arrival_ns: Ints
@@ -129,6 +177,7 @@ class Outcome:
     retries: NDArray[Any]
     outcome: NDArray[Any]
     cached_tokens: NDArray[Any]
+    fault: NDArray[Any]
     samples: NDArray[np.float64]
     """[sample, (time_s, replicas_up, waiting, running, kv_used)]; waiting includes the stranded,
     running and kv_used (share of blocks not free) are those of live replicas."""
@@ -137,12 +186,32 @@ class Outcome:
     """Steps that end in the period."""
     prefill_tokens: int
     """Prefill tokens of those steps."""
-    busy_ns: int
-    """Summed over replicas: time inside the period of the steps that end in it."""
+    busy_ns: Ints
+    """Per replica: time inside the period of the steps that end in it."""
+    tokens_lost: int
+    """In the period: tokens whose KV was lost with a replica."""
     stopped_early: bool
     """Some allowance was exceeded."""
     free_blocks: Ints
     """Per replica, at the end."""
+
+
+class Observation(NamedTuple):
+    """What can be measured at an instant, by an autoscaler's metrics."""
+
+    waiting: Ints
+    """Per replica: waiting and in the inbox."""
+    running: Ints
+    """Per replica."""
+    kv_used: NDArray[np.float64]
+    """Per replica: share of KV blocks not free."""
+    stranded: int
+    arrivals: int
+    """First arrivals so far."""
+    first_tokens: int
+    """So far; of a request that starts over each one counts."""
+    ttft_ns: int
+    """Summed over those: first token (as the client reads it) less arrival."""
 
 
 class DataPlane(Protocol):
@@ -150,8 +219,9 @@ class DataPlane(Protocol):
 
     env: simpy.Environment
 
-    def stop(self, replica: int) -> None:
-        """The engine is gone; the step in flight is lost. The router does not know."""
+    def stop(self, replica: int, fault: int = -1) -> None:
+        """The engine is gone, by that fault; the step in flight is lost. The router does not know.
+        A replica that is stopped already keeps the fault that it was stopped by."""
 
     def start(self, replica: int) -> None:
         """The engine runs, empty and with a cold cache. It must hold no requests."""
@@ -164,6 +234,12 @@ class DataPlane(Protocol):
 
     def drain(self, replica: int) -> None:
         """Every request leaves a closed, stopped replica and is routed again, or ends."""
+
+    def slow(self, replica: int, slowness: float) -> None:
+        """Steps composed from now on take that many times as long."""
+
+    def observe(self) -> Observation:
+        """See there."""
 
     def outstanding(self) -> Ints:
         """Per replica: requests running, waiting and in the inbox."""

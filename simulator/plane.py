@@ -4,18 +4,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.allocation import new_state
 from simulator.clock import ServingEnvironment
-from simulator.data_plane import Ints, Outcome, Setup
+from simulator.data_plane import Ints, Observation, Outcome, Setup
 from simulator.kernel import entries
+from simulator.kernel.advance import NOBODY, STRANDED
 from simulator.kernel.state import CLOSED, NEVER_NS, State
 from simulator.rules import AdmissionRule, ReplicaView, RequestView, RoutingRule, RuleError
-from simulator.run import LOST, REJECTED, TIMED_OUT, UNFINISHED
+from simulator.run import TIMED_OUT, UNFINISHED
 from simulator.traffic import NS_PER_S
 
 REQUEST_COLUMNS = (
     "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome", "cached_tokens",
+    "fault",
 )  # fmt: skip
 
 
@@ -32,31 +35,50 @@ class Plane:
 
     # --- what control processes may do -----------------------------------------------------------
 
-    def stop(self, replica: int) -> None:
-        self.state.replicas[replica].live = 0
-        self.state.boundary_ns[replica] = NEVER_NS
+    def stop(self, replica: int, fault: int = -1) -> None:
+        record = self.state.replicas[replica]
+        if not record.live:
+            return
+        record.live, record.fault = 0, fault
+        # Who should have hung up during the step that is lost does so now.
+        leaving_ns = max(int(record.deadline_ns), self.env.now)
+        self.state.boundary_ns[replica] = self.state.end_ns[replica] = leaving_ns
 
     def start(self, replica: int) -> None:
-        left = entries.drain(self.state, replica, np.empty(0, dtype=np.int32))
+        left = entries.drain(self.state, replica, np.empty(0, dtype=np.int32), self.env.now)
         assert left == 0, "a replica starts empty"
-        self.state.replicas[replica].live = 1
+        self.state.replicas[replica].live, self.state.replicas[replica].fault = 1, -1
 
     def close(self, replica: int) -> None:
-        if self.state.load[replica] < CLOSED:
-            self.state.load[replica] += CLOSED
+        self.state.load[replica] |= CLOSED
 
     def open(self, replica: int) -> None:
-        if self.state.load[replica] >= CLOSED:
-            self.state.load[replica] -= CLOSED
-        for _ in range(self.stranded()):
-            self.dispatch(entries.take_stranded(self.state), self.env.now)
+        self.state.load[replica] &= ~CLOSED
+        if self.state.load[replica] < CLOSED:
+            self.route_stranded(self.env.now)
 
     def drain(self, replica: int) -> None:
         rows = np.empty(self.outstanding()[replica], dtype=np.int32)
-        entries.drain(self.state, replica, rows)
+        entries.drain(self.state, replica, rows, self.env.now)
         for row in rows.tolist():
-            if self.starts_over(row, self.env.now):
-                self.dispatch(row, self.env.now)
+            if entries.loses_replica(self.state, row, self.env.now):
+                self.send_out(row % len(self.setup.workload), self.env.now)
+
+    def slow(self, replica: int, slowness: float) -> None:
+        self.state.replicas[replica].slowness = slowness
+
+    def observe(self) -> Observation:
+        replicas, fleet = self.columns, self.fleet
+        blocks = np.array([pool.limits.blocks for pool in self.setup.pools])[replicas["pool"]]
+        return Observation(
+            waiting=replicas["waiting"].astype(np.int64) + replicas["inbox"],
+            running=replicas["running"].astype(np.int64),
+            kv_used=(blocks - replicas["free"]) / blocks,
+            stranded=self.stranded(),
+            arrivals=int(fleet.arrivals),
+            first_tokens=int(fleet.first_tokens),
+            ttft_ns=int(fleet.ttft_ns),
+        )
 
     def outstanding(self) -> Ints:
         held: Ints = self.state.load % CLOSED
@@ -70,45 +92,48 @@ class Plane:
     def advance(self, until_ns: float) -> bool:
         """Everything before `until_ns`; whether the run is over."""
         until = int(min(until_ns, NEVER_NS))
-        while (row := entries.advance(self.state, until)) >= 0:
-            self.dispatch(row, int(self.state.arrival_ns[row]))
+        while (row := entries.advance(self.state, until)) != NOBODY:
+            if row == STRANDED:
+                self.route_stranded(int(self.fleet.now_ns))
+            else:
+                self.send_out(row, int(self.fleet.now_ns))
         return bool(self.fleet.lost or (self.fleet.period_over and self.fleet.left == 0))
 
-    def dispatch(self, row: int, now_ns: int) -> None:
-        """Route a request whose arrival is past, or due and left to Python code."""
+    def send_out(self, row: int, now_ns: int) -> None:
+        """A request is sent, first or again."""
         if not self.fleet.by_rule:
-            entries.dispatch(self.state, row, now_ns)
-            return
-        deadline_ns = int(self.state.arrival_ns[row]) + self.setup.timeout_ns
-        if deadline_ns <= now_ns:
-            entries.end(self.state, row, TIMED_OUT, deadline_ns, now_ns)
-            return
+            entries.send_out(self.state, row, now_ns)
+        elif not entries.gives_up(self.state, row, now_ns):
+            if entries.passes(self.state, row, now_ns):
+                self.route_by_rule(row, now_ns)
+            else:
+                entries.is_rejected(self.state, row, now_ns)
+
+    def route_stranded(self, now_ns: int) -> None:
+        """Those who wait for a replica try once more, in order."""
+        for _ in range(self.stranded()):
+            row = entries.take_stranded(self.state)
+            if entries.gives_up(self.state, row, now_ns):
+                continue
+            if self.fleet.by_rule:
+                self.route_by_rule(row, now_ns)
+            else:
+                entries.route(self.state, row, now_ns)
+
+    def route_by_rule(self, row: int, now_ns: int) -> None:
+        """Where the rules of a user have a word."""
         request, replicas = self.request_view(row, now_ns), self.replica_views(row)
         admit, route = self.setup.admission_rule, self.setup.routing_rule
         if admit is not None and not admitted(admit, request, replicas):
-            entries.end(self.state, row, REJECTED, now_ns, now_ns)
+            entries.is_rejected(self.state, row, now_ns)
         elif not replicas:
             entries.strand(self.state, row)
         elif route is None:
-            entries.dispatch(self.state, row, now_ns)
+            entries.route(self.state, row, now_ns)
         elif (chosen := chosen_id(route, request, replicas)) is None:
-            entries.end(self.state, row, REJECTED, now_ns, now_ns)
+            entries.is_rejected(self.state, row, now_ns)
         else:
             entries.send(self.state, chosen, row, now_ns)
-
-    def starts_over(self, row: int, now_ns: int) -> bool:
-        """A request whose replica is gone has lost everything; whether its client still asks."""
-        entries.lose_progress(self.state, row)
-        request = self.state.requests[row]
-        deadline_ns = int(self.state.arrival_ns[row]) + self.setup.timeout_ns
-        if deadline_ns <= now_ns:
-            entries.end(self.state, row, TIMED_OUT, deadline_ns, now_ns)
-        elif request.retries >= self.setup.retries:
-            entries.end(self.state, row, LOST, now_ns, now_ns)
-        else:
-            request.retries += 1
-            return True
-        return False
 
     def request_view(self, row: int, now_ns: int) -> RequestView:
         demand = self.setup.workload
@@ -141,16 +166,19 @@ class Plane:
     def run(self, end_ns: int) -> Outcome:
         self.env.process(self.end_period())
         self.env.run(until=self.env.at_last(end_ns))
-        requests, fleet = self.state.requests, self.fleet
+        fleet, rows = self.fleet, len(self.setup.workload)
+        requests, arrival_ns = self.state.requests[:rows], self.state.arrival_ns[:rows]
         # Those whose arrival is known and yet to come never arrive.
-        self.state.arrival_ns[self.state.heap[: fleet.coming]] = NEVER_NS
+        coming = self.state.heap[: fleet.coming]
+        coming = coming[coming < rows]
+        arrival_ns[coming[requests.retries[coming] == 0]] = NEVER_NS
         if fleet.sample_ns <= self.env.now and not fleet.lost:
             entries.take_sample(self.state)  # due at the very end
         if not fleet.lost:
-            deadline_ns = self.state.arrival_ns + self.setup.timeout_ns
-            gone = (requests.outcome == UNFINISHED) & (deadline_ns <= self.env.now)
+            gives_up_ns = arrival_ns + self.setup.timeout_ns
+            gone = ~has_ended(self.state) & (gives_up_ns <= self.env.now)
             requests.outcome[gone] = TIMED_OUT
-            requests.finish_ns[gone] = deadline_ns[gone]
+            requests.finish_ns[gone] = gives_up_ns[gone]
         outcome = outcome_of(self.state)
         # A plane serves one run; after a large one the memory is needed.
         del self.state, self.fleet, self.columns
@@ -162,17 +190,32 @@ class Plane:
         self.fleet.period_over = 1
 
 
+def has_ended(state: State) -> NDArray[np.bool_]:
+    """Per request."""
+    rows = int(state.fleet[0].rows)
+    ended: NDArray[np.bool_] = state.requests.outcome != UNFINISHED
+    return ended if ended.size == rows else ended[:rows] | ended[rows:]
+
+
 def outcome_of(state: State) -> Outcome:
     """What the state tells after a run; nothing of it keeps the records alive."""
-    fleet = state.fleet[0]
+    fleet, rows = state.fleet[0], int(state.fleet[0].rows)
+    columns = {name: state.requests[name][:rows].copy() for name in REQUEST_COLUMNS}
+    if state.requests.size > rows:  # copies; some have decided what became of their request
+        copies = state.requests[rows:]
+        deciding = copies.outcome != UNFINISHED
+        for name in set(REQUEST_COLUMNS) - {"preemptions", "retries"}:
+            columns[name][deciding] = copies[name][deciding]
+        columns["preemptions"] += copies.preemptions
     return Outcome(
-        arrival_ns=state.arrival_ns,
-        **{name: state.requests[name].copy() for name in REQUEST_COLUMNS},
+        arrival_ns=state.arrival_ns[:rows],
+        **columns,
         samples=state.samples[: fleet.sampled],
         itl_histogram=state.histogram,
         steps=int(fleet.steps),
         prefill_tokens=int(fleet.prefill_tokens),
-        busy_ns=int(state.replicas.busy_ns.sum()),
+        busy_ns=state.replicas.busy_ns.copy(),
+        tokens_lost=int(fleet.tokens_lost),
         stopped_early=bool(fleet.lost),
         free_blocks=state.replicas.free.astype(np.int64),
     )

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,14 +22,22 @@ import pyarrow.parquet as pq
 
 from scenarios.demand import Traffic
 from scenarios.model import Scenario
+from simulator.control.accounts import restored
 from simulator.histogram import BINS
-from simulator.run import OUTCOMES, Run
+from simulator.run import OUTCOMES, Run, incident_frame
 
 META, FIGURES = b"fleetcast", b"figures"
 RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early")
 REQUEST_COLUMNS = (
     "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
-    "preemptions", "retries", "outcome", "cached_tokens",
+    "preemptions", "retries", "outcome", "cached_tokens", "fault",
+)  # fmt: skip
+INCIDENT_SCHEMA = pa.schema(
+    [
+        ("replication", pa.int32()), ("fault", pa.string()), ("component", pa.string()),
+        ("replicas", pa.list_(pa.int32())), ("begin_s", pa.float64()),
+        ("noticed_s", pa.float64()), ("end_s", pa.float64()),
+    ]
 )  # fmt: skip
 
 
@@ -40,6 +49,9 @@ def write_run(run: Run, path: Path, figures: dict[str, Any], with_requests: bool
         "itl_bins": bins.tolist(),
         "itl_counts": run.itl_histogram[bins].tolist(),
         "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
+        "incidents": {name: run.incidents[name].tolist() for name in run.incidents.columns},
+        "accounts": asdict(run.accounts),
+        "faults": run.faults,
         **{name: getattr(run, name) for name in RUN_FIGURES},
     }
     columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
@@ -67,6 +79,9 @@ def read_run(path: Path) -> Run:
         **columns,
         itl_histogram=counts,
         timeline=pd.DataFrame(meta["timeline"]),
+        incidents=incident_frame(meta["incidents"]),
+        accounts=restored(meta["accounts"]),
+        faults=tuple(meta["faults"]),
         **{name: meta[name] for name in RUN_FIGURES},
     )
 
@@ -78,8 +93,17 @@ def requests_table(replication: int, run: Run, groups: Sequence[Traffic]) -> pa.
     columns["tenant"] = dictionary(run.group, [group.tenant for group in groups])
     columns["sla_class"] = dictionary(run.group, [group.sla_class for group in groups])
     columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
+    columns["fault"] = dictionary(run.fault, [*run.faults, None])  # -1 is the last of them: none
     first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
     return pa.table({**first, **columns})
+
+
+def incidents_table(replication: int, run: Run) -> pa.Table:
+    """The incidents of a run as incidents.parquet holds them."""
+    incidents = run.incidents.assign(replication=replication)
+    columns = {name: incidents[name].tolist() for name in INCIDENT_SCHEMA.names}
+    table: pa.Table = pa.table(columns, schema=INCIDENT_SCHEMA)
+    return table
 
 
 def dictionary(codes: np.ndarray, names: Sequence[str | None]) -> pa.DictionaryArray:

@@ -1,6 +1,5 @@
 """scenario x fleet x (seed, replication) -> Run."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,14 +12,20 @@ from scenarios.fleet import Fleet, PythonRule, Replica
 from scenarios.latency import Latency
 from scenarios.memory import kv_blocks
 from scenarios.model import Scenario
-from simulator.control import Life, autoscale, fail_and_recover, nanoseconds
+from simulator.admission import attempts, breaker, gates
+from simulator.control.accounts import hardware, settle
+from simulator.control.begin import start_control
+from simulator.control.books import Books
+from simulator.control.drill import Kill
+from simulator.control.history import history_s
+from simulator.control.lives import nanoseconds
+from simulator.control.stocks import stocks
 from simulator.data_plane import Allowance, DataPlane, Limits, Outcome, Pool, Setup
 from simulator.kernel.state import NEVER_NS
 from simulator.latency import reply, step_time
-from simulator.outages import outages
 from simulator.plane import Plane
 from simulator.rules import load_rule
-from simulator.run import Run
+from simulator.run import COMPLETED, Run, incidents_in_period
 from simulator.streams import stream
 from simulator.traffic import NS_PER_S, DemandError, Workload, draw_workload, ran_out
 
@@ -40,19 +45,20 @@ def simulate(
     seed: int,
     replication: int,
     allowances_for: AllowancesFor | None = None,
+    drill: Sequence[Kill] = (),
 ) -> Run:
-    """One replication of `scenario` on `fleet`.
+    """One replication of `scenario` on `fleet`, with the incidents of a `drill` on top.
 
     Same seed and replication: the same demand, and the same failures of every replica that two
     fleets share. With `allowances_for` the run may end once its verdict is certain. Raises
-    DemandError.
+    DemandError, and UnknownComponent for a drill of what the fleet does not have.
     """
     for haste in HASTE:
         workload = draw_workload(scenario, seed, replication, haste)
         setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
-        outcome = play(setup, scenario, fleet, seed, replication)
+        outcome, books = play(setup, scenario, fleet, seed, replication, drill=drill)
         if not ran_out(workload.follow_ups, outcome.arrival_ns):
-            return collect(setup, outcome)
+            return collect(scenario, fleet, setup, outcome, books)
     raise DemandError(
         "a closed loop went round too often to be drawn: its requests end as soon as they are "
         "sent; give its clients a pause, or see whether any replica can hold its requests"
@@ -67,10 +73,12 @@ def serve(
     replication: int,
     allowances_for: AllowancesFor | None = None,
     plane_of: Callable[[Setup], DataPlane] = Plane,
+    drill: Sequence[Kill] = (),
 ) -> Run:
     """Serve a given workload; see `simulate`. `plane_of` makes what serves between two events."""
     setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
-    return collect(setup, play(setup, scenario, fleet, seed, replication, plane_of))
+    outcome, books = play(setup, scenario, fleet, seed, replication, plane_of, drill)
+    return collect(scenario, fleet, setup, outcome, books)
 
 
 def play(
@@ -80,11 +88,12 @@ def play(
     seed: int,
     replication: int,
     plane_of: Callable[[Setup], DataPlane] = Plane,
-) -> Outcome:
+    drill: Sequence[Kill] = (),
+) -> tuple[Outcome, Books]:
     """The run itself: the requests of `setup`, and the processes of the fleet."""
     plane = plane_of(setup)
-    start_control(plane, scenario, fleet, seed, replication)
-    return plane.run(setup.horizon_ns + nanoseconds(scenario.drain_s))
+    books = start_control(plane, scenario, fleet, seed, replication, drill)
+    return plane.run(setup.horizon_ns + nanoseconds(scenario.drain_s)), books
 
 
 def set_up(
@@ -106,10 +115,11 @@ def set_up(
         requests_max = int(counted.sum() + workload.follow_ups.emerges.sum())
     priorities = np.array([group.priority for group in scenario.traffic], dtype=np.int32)
     router = fleet.router
+    stops, gate_of_group = gates(scenario, fleet)
     return Setup(
         workload=workload,
         counted=counted,
-        start_ns=-nanoseconds(scenario.preroll_s),
+        start_ns=-nanoseconds(scenario.preroll_s + history_s(scenario.failures)),
         horizon_ns=horizon_ns,
         priority=priorities[workload.group],
         pools=pools(scenario, fleet),
@@ -122,12 +132,16 @@ def set_up(
         retries=scenario.clients.retries,
         allowances=allowances_for(requests_max) if allowances_for else (),
         sample_interval_ns=max(horizon_ns // TIMELINE_SAMPLES, 1),
+        attempts=attempts(scenario.clients),
+        breaker=breaker(fleet.breaker),
+        gates=stops,
+        gate_of=gate_of_group[workload.group] if stops else None,
     )
 
 
 def pools(scenario: Scenario, fleet: Fleet) -> list[Pool]:
     """The main pool, as large as it may grow, and the others."""
-    most = fleet.autoscaling.replicas[1] if fleet.autoscaling else fleet.replicas
+    most = stocks(scenario, fleet)[0].replicas
     main = pool(scenario, most, scenario.replica, scenario.latency)
     return [main, *(pool(scenario, o.replicas, o.replica, o.latency) for o in fleet.others)]
 
@@ -158,28 +172,7 @@ def replica_limits(model: Model, replica: Replica) -> Limits:
     )
 
 
-def start_control(
-    plane: DataPlane, scenario: Scenario, fleet: Fleet, seed: int, replication: int
-) -> None:
-    """The processes of the fleet. Streams are named by pool and place in it: one replica more
-    leaves the failures of all others as they were."""
-    ids = itertools.count()
-    lives = []
-    most = fleet.autoscaling.replicas[1] if fleet.autoscaling else fleet.replicas
-    sizes = [((), most), *(((other.name,), other.replicas) for other in fleet.others)]
-    for path, size in sizes:
-        for place in range(size):
-            life = Life(next(ids), wanted=bool(path) or place < fleet.replicas)
-            lives.append(life)
-            if scenario.failures is not None:
-                rng = stream(seed, "run", replication, "failures", *path, place)
-                drawn = outages(scenario.failures.replica, scenario.cold_start_s, rng)
-                plane.env.process(fail_and_recover(plane, life, drawn))
-    if fleet.autoscaling is not None:
-        plane.env.process(autoscale(plane, lives[:most], fleet.autoscaling))
-
-
-def collect(setup: Setup, outcome: Outcome) -> Run:
+def collect(scenario: Scenario, fleet: Fleet, setup: Setup, outcome: Outcome, books: Books) -> Run:
     """The rows that arrived in the period, by arrival, and the fleet's own figures."""
     demand, horizon_ns, arrival_ns = setup.workload, setup.horizon_ns, outcome.arrival_ns
     rows: NDArray[Any] = setup.counted
@@ -187,6 +180,15 @@ def collect(setup: Setup, outcome: Outcome) -> Run:
         rows = np.flatnonzero((arrival_ns >= 0) & (arrival_ns < horizon_ns))
         rows = rows[np.argsort(arrival_ns[rows], kind="stable")]
     columns = ["time_s", "replicas_up", "waiting", "running", "kv_used"]
+    accounts = settle(
+        books,
+        hardware(scenario, fleet),
+        horizon_ns,
+        busy_ns=outcome.busy_ns.tolist(),
+        tokens_lost=outcome.tokens_lost,
+        fault=outcome.fault[rows],
+        completed=outcome.outcome[rows] == COMPLETED,
+    )
     return Run(
         arrival_s=arrival_ns[rows] / NS_PER_S,
         input_tokens=demand.input_tokens[rows],
@@ -199,12 +201,16 @@ def collect(setup: Setup, outcome: Outcome) -> Run:
         retries=outcome.retries[rows],
         outcome=outcome.outcome[rows],
         cached_tokens=outcome.cached_tokens[rows],
+        fault=outcome.fault[rows],
+        faults=books.faults,
         horizon_s=horizon_ns / NS_PER_S,
         itl_histogram=outcome.itl_histogram,
         timeline=pd.DataFrame(outcome.samples, columns=columns),
+        incidents=incidents_in_period(books, horizon_ns),
+        accounts=accounts,
         steps=outcome.steps,
         prefill_tokens=outcome.prefill_tokens,
-        busy_share=outcome.busy_ns / (horizon_ns * len(setup.pool_of)),
+        busy_share=int(outcome.busy_ns.sum()) / (horizon_ns * len(setup.pool_of)),
         stopped_early=outcome.stopped_early,
     )
 

@@ -10,10 +10,20 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from ruamel.yaml import YAML
 
-from scenarios.catalogue.facts import Engine, Gpu, Model, Preset
+from scenarios.catalogue.facts import (
+    Engine,
+    FailurePreset,
+    Gpu,
+    Model,
+    Preset,
+    StartPhase,
+    Storage,
+)
 from scenarios.part import Part
 
-BUILT_IN_FILES = ("gpus.yaml", "models.yaml", "engines.yaml", "traffic.yaml")
+BUILT_IN_FILES = (
+    "gpus.yaml", "models.yaml", "engines.yaml", "traffic.yaml", "failures.yaml", "cold_start.yaml",
+)  # fmt: skip
 COEFFICIENTS = "step_time.yaml"
 
 
@@ -66,6 +76,15 @@ class CatalogueFile(Part):
         default_factory=dict
     )
     presets: Annotated[dict[str, Preset], BeforeValidator(with_names)] = Field(default_factory=dict)
+    failures: Annotated[dict[str, FailurePreset], BeforeValidator(with_names)] = Field(
+        default_factory=dict
+    )
+    cold_start: Annotated[dict[str, StartPhase], BeforeValidator(with_names)] = Field(
+        default_factory=dict
+    )
+    storage: Annotated[dict[str, Storage], BeforeValidator(with_names)] = Field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,10 @@ class Catalogue:
     models: dict[str, Model]
     engines: dict[str, Engine]
     presets: dict[str, Preset]
+    failures: dict[str, FailurePreset]
+    cold_start: dict[str, StartPhase]
+    """By phase, as in `fleet.cold_start`."""
+    storage: dict[str, Storage]
 
 
 def read_catalogue_file(path: Path) -> CatalogueFile:
@@ -92,7 +115,7 @@ def built_in_catalogue() -> Catalogue:
     """The entries that come with the project."""
     here = Path(__file__).parent
     files = [read_catalogue_file(here / name) for name in BUILT_IN_FILES]
-    return merged(Catalogue({}, {}, {}, {}), files)
+    return merged(Catalogue({}, {}, {}, {}, {}, {}, {}), files)
 
 
 def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
@@ -103,6 +126,9 @@ def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
             models=catalogue.models | file.models,
             engines=catalogue.engines | file.engines,
             presets=catalogue.presets | file.presets,
+            failures=catalogue.failures | file.failures,
+            cold_start=catalogue.cold_start | file.cold_start,
+            storage=catalogue.storage | file.storage,
         )
     return catalogue
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictFloat
 
 from scenarios.part import Part
+from scenarios.times import Time
 from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour, Whole
 
 Precision = Literal["bf16", "fp8", "int8", "int4", "nvfp4"]
@@ -186,5 +187,35 @@ class Preset(Part):
     """Where each of its keys comes from: fitted to what, or assumed."""
     traffic: dict[str, Any]
     """As in a scenario's `traffic`; checked where it is used."""
+    source: str
+    date: str
+
+
+class FailurePreset(Part):
+    """Failures by name: what a scenario may say under `failures: {faults: ...}`."""
+
+    name: str
+    description: str
+    """In a few words, for tables."""
+    faults: tuple[dict[str, Any], ...] = ()
+    """As in a scenario; checked where it is used (scenarios/failures/presets.py)."""
+    source: str
+    date: str
+
+
+class StartPhase(Part):
+    """How long one phase of a replica's start takes, when the scenario does not say."""
+
+    name: str
+    time: Time
+    source: str
+    date: str
+
+
+class Storage(Part):
+    """A place that weights are read from."""
+
+    name: str
+    bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
     source: str
     date: str

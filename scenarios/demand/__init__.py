@@ -18,7 +18,6 @@ from scenarios.demand.arrivals import (
 )
 from scenarios.demand.counts import Counts, Durations
 from scenarios.demand.lengths import (
-    P95,
     TOKENS_MAX,
     Constant,
     FromFile,
@@ -38,6 +37,7 @@ from scenarios.demand.modulation import CALENDAR, Modulation
 from scenarios.demand.sessions import Agents, DrawnSessions, RecordedSessions, Sessions, Tools
 from scenarios.demand.traffic import CHAINS_MAX, PREFIX_TOKENS_MAX, Prefix, Traffic
 from scenarios.demand.users import UserDemand
+from scenarios.units import P95
 
 __all__ = [
     "CALENDAR", "CHAINS_MAX", "P95", "PREFIX_TOKENS_MAX", "TOKENS_MAX", "Agents", "Arrivals",

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictFloat, model_validator
 
-from scenarios.demand.lengths import P95, Positive, Weights, in_order, one_weight_each
+from scenarios.demand.lengths import Positive, Weights, in_order, one_weight_each
 from scenarios.part import Part
-from scenarios.units import PositiveSeconds, SomeSeconds, Whole
+from scenarios.units import P95, PositiveSeconds, SomeSeconds, Whole
 
 COUNT_MAX = 100_000
 Number = Annotated[Whole, Field(ge=0, le=COUNT_MAX)]

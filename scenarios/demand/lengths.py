@@ -1,7 +1,6 @@
 """How long prompts and answers are."""
 
 import math
-from statistics import NormalDist
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictFloat, WithJsonSchema, model_validator
@@ -9,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from scenarios.part import Part
 from scenarios.references import trace_reference
-from scenarios.units import Whole
+from scenarios.units import P95, Whole
 
 TOKENS_MAX = 1 << 28
 """Longest prompt behind its prefixes, and longest answer."""
@@ -18,8 +17,6 @@ Positive = Annotated[StrictFloat, Field(gt=0)]
 Cv = Annotated[StrictFloat, Field(gt=0, le=50)]
 """Coefficient of variation: standard deviation / mean."""
 Weights = tuple[Annotated[StrictFloat, Field(ge=0)], ...]
-
-P95 = NormalDist().inv_cdf(0.95)
 
 
 class TraceFile(Part):

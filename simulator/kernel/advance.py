@@ -2,60 +2,117 @@
 
 Replicas only meet at the router. So each is brought up to an instant on its own, and only when
 somebody looks at it: the router at an arrival, a sample of the timeline, a control process. Where
-ends of requests bring others (follow_ups.py), also when one on it could have brought somebody.
+ends of requests bring others (follow_ups.py), also when one on it could have brought somebody; and
+where what happens to attempts matters elsewhere (settling.py), all of them before anything does.
 """
 
 from simulator.kernel import kernel
+from simulator.kernel.attempts import earn
 from simulator.kernel.batching import step_until
+from simulator.kernel.breaker import bring_back
 from simulator.kernel.ending import end
-from simulator.kernel.follow_ups import look_ahead, next_arrival, release, take_arrival, unknown_ns
-from simulator.kernel.queues import join
-from simulator.kernel.routing import EVERYONE, candidates, choose
-from simulator.kernel.state import NEVER_NS
-from simulator.run import REJECTED, TIMED_OUT
+from simulator.kernel.follow_ups import (
+    come,
+    look_ahead,
+    next_arrival,
+    release,
+    take_arrival,
+    unknown_ns,
+)
+from simulator.kernel.hedging import holder
+from simulator.kernel.routing import EVERYONE, candidates
+from simulator.kernel.sending import send_out
+from simulator.kernel.settling import settle, unsettled_ns
+from simulator.kernel.state import AVOIDED, CLOSED, NEVER_NS
+from simulator.run import REJECTED
+
+NOBODY, STRANDED = -1, -2
+"""What `advance` returns in place of a row."""
 
 
 @kernel
 def advance(s, until_ns):
-    """Everything before `until_ns`; returns the row of an arrival that Python code must route (call
-    again afterwards), or -1."""
+    """Everything before `until_ns`. Returns the row of an arrival that Python code must send,
+    STRANDED if it must route those (call again afterwards), or NOBODY; both at `fleet.now_ns`."""
     fleet = s.fleet[0]
     while not fleet.lost:
-        looking_ns = NEVER_NS
-        if fleet.pause_min_ns < NEVER_NS:
-            release(s)
-            looking_ns = unknown_ns(s)
+        looking_ns = look_until_ns(s)
         row = next_arrival(s)
-        arrival_ns = s.arrival_ns[row] if row >= 0 else NEVER_NS
-        now_ns = min(fleet.sample_ns, arrival_ns, until_ns)
-        looking = looking_ns <= now_ns  # whether somebody else arrives by then
+        arrival_ns = s.due_ns[row] if row >= 0 else NEVER_NS
+        now_ns = min(fleet.sample_ns, fleet.back_ns, arrival_ns, until_ns)
+        # Whether somebody else arrives by then, or something is to be settled before.
+        looking = looking_ns <= now_ns
         if looking:
             now_ns = looking_ns
-        sampling = fleet.sample_ns == now_ns and now_ns < until_ns and not looking
-        arriving = arrival_ns == now_ns and now_ns < until_ns and not (looking or sampling)
-        first, second = 0, EVERYONE
-        if arriving and not fleet.by_rule:
+        elif fleet.watching and fleet.clock_ns < now_ns:
+            looking = True
+        happening = now_ns < until_ns and not looking
+        sampling = happening and fleet.sample_ns == now_ns
+        returning = happening and not sampling and fleet.back_ns == now_ns
+        arriving = happening and not (sampling or returning) and arrival_ns == now_ns
+        first, second, avoided = 0, EVERYONE, -1
+        if arriving and row >= fleet.rows:
+            avoided = holder(s, row, now_ns)
+            if avoided >= 0:
+                s.load[avoided] += AVOIDED
+        if arriving and (row >= fleet.rows or not fleet.by_rule):
             first, second = candidates(s, row)
-        catch_up(s, first, second, now_ns, looking)
+        catch_up(s, first, EVERYONE if fleet.shedding else second, now_ns, looking)
+        fleet.now_ns = now_ns
+        if looking and fleet.watching:
+            settle(s)
+            fleet.clock_ns = now_ns
         if sampling:
             take_sample(s)
+        elif returning:
+            if s.load[bring_back(s)] < CLOSED and fleet.stranded > 0:
+                return STRANDED
         elif arriving:
-            take_arrival(s, row)
-            if s.fits[row] == 0:
-                end(s, row, REJECTED, now_ns, now_ns)
-            elif fleet.by_rule:
+            is_sent = avoided >= 0 or row < fleet.rows
+            if take_arrival(s, row):
+                is_sent = enters(s, row, now_ns)
+            if is_sent and row < fleet.rows and fleet.by_rule:
                 return row
-            else:
-                route(s, row, now_ns, first, second)
+            if is_sent:
+                send_out(s, row, now_ns, first, second)
+            if avoided >= 0:
+                s.load[avoided] -= AVOIDED
         if (now_ns == until_ns and not looking) or (fleet.period_over and fleet.left == 0):
             break
-    return -1
+    return NOBODY
+
+
+@kernel
+def look_until_ns(s):
+    """Up to where no replica needs to know what happens on others."""
+    fleet, looking_ns = s.fleet[0], NEVER_NS
+    if fleet.pause_min_ns < NEVER_NS:
+        release(s)
+        looking_ns = unknown_ns(s)
+    if fleet.watching:
+        looking_ns = min(looking_ns, unsettled_ns(s))
+    return looking_ns
+
+
+@kernel
+def enters(s, row, now_ns):
+    """A request arrives for the first time; whether any replica could ever hold it."""
+    fleet = s.fleet[0]
+    fleet.arrivals += 1
+    if s.fits[row] == 0:
+        end(s, row, REJECTED, now_ns, now_ns)
+        return False
+    earn(s)
+    if fleet.hedge_ns < NEVER_NS:
+        come(s, row + fleet.rows, now_ns + fleet.hedge_ns)
+    return True
 
 
 @kernel
 def catch_up(s, first, second, until_ns, looking):
-    """Every boundary before `until_ns` of two candidates, or of every replica; when `looking`, of
-    those on which a request may end before."""
+    """Every boundary before `until_ns` of two candidates, or of every replica; when `looking` for
+    ends of requests, of those on which one may end before."""
+    fleet = s.fleet[0]
     # In one loop, so that the engine is compiled once.
     for turn in range(s.load.size if second == EVERYONE else 2):
         replica_id = turn
@@ -63,66 +120,11 @@ def catch_up(s, first, second, until_ns, looking):
             replica_id = first if turn == 0 else second
         if replica_id < 0:
             continue
-        if (s.end_ns[replica_id] if looking else s.boundary_ns[replica_id]) < until_ns:
+        ends = looking and not fleet.watching
+        if (s.end_ns[replica_id] if ends else s.boundary_ns[replica_id]) < until_ns:
             step_until(s, replica_id, until_ns)
-            if s.fleet[0].pause_min_ns < NEVER_NS:
+            if fleet.pause_min_ns < NEVER_NS:
                 look_ahead(s, replica_id)
-
-
-@kernel
-def dispatch(s, row, now_ns):
-    """Route a request now; replicas are up to date."""
-    first, second = candidates(s, row)
-    route(s, row, now_ns, first, second)
-
-
-@kernel
-def route(s, row, now_ns, first, second):
-    """To one of the candidates, or into the line of those that wait until a replica is routable."""
-    deadline_ns = s.arrival_ns[row] + s.fleet[0].timeout_ns
-    if deadline_ns <= now_ns:
-        end(s, row, TIMED_OUT, deadline_ns, now_ns)
-        return
-    chosen = choose(s, row, first, second)
-    if chosen < 0:
-        strand(s, row)
-    else:
-        send(s, chosen, row, now_ns)
-
-
-@kernel
-def send(s, replica_id, row, now_ns):
-    """To a chosen replica, unless its queue is full."""
-    replica = s.replicas[replica_id]
-    if replica.waiting + replica.inbox >= s.fleet[0].queue_limit:
-        end(s, row, REJECTED, now_ns, now_ns)
-    else:
-        join(s, replica_id, row, now_ns)
-
-
-@kernel
-def strand(s, row):
-    """No replica is routable: wait in line until one is."""
-    fleet = s.fleet[0]
-    s.requests[row].next = -1
-    if fleet.stranded_tail >= 0:
-        s.requests[fleet.stranded_tail].next = row
-    else:
-        fleet.stranded_head = row
-    fleet.stranded_tail = row
-    fleet.stranded += 1
-
-
-@kernel
-def take_stranded(s):
-    """The first of those in line; there is one."""
-    fleet = s.fleet[0]
-    row = fleet.stranded_head
-    fleet.stranded_head = s.requests[row].next
-    if fleet.stranded_head < 0:
-        fleet.stranded_tail = -1
-    fleet.stranded -= 1
-    return row
 
 
 @kernel

@@ -5,6 +5,7 @@ other, without looking at any request. `boundary` does all others.
 """
 
 from simulator.kernel import kernel
+from simulator.kernel.attempts import COMPLETION, FIRST_TOKEN, note, paired
 from simulator.kernel.decoding import decode, start_decoding, stop_decoding
 from simulator.kernel.ending import end
 from simulator.kernel.leaving import hang_up
@@ -27,8 +28,9 @@ def step_until(s, replica_id, until_ns):
 @kernel
 def boundary(s, replica_id):
     """End the step in flight, see who comes and goes, compose the next one."""
-    now_ns = s.boundary_ns[replica_id]
-    known_ns = conclude(s, replica_id, now_ns)
+    now_ns = known_ns = s.boundary_ns[replica_id]
+    if s.replicas[replica_id].live:
+        known_ns = conclude(s, replica_id, now_ns)
     proceed(s, replica_id, now_ns, known_ns)
 
 
@@ -46,10 +48,13 @@ def conclude(s, replica_id, now_ns):
 
 @kernel
 def proceed(s, replica_id, now_ns, known_ns):
-    """Hang-ups, the inbox, and the next step."""
+    """Hang-ups, the inbox, and the next step; of a dead replica only hang-ups."""
     replica = s.replicas[replica_id]
     if replica.deadline_ns <= now_ns:
         hang_up(s, replica_id, now_ns)
+    if not replica.live:
+        s.boundary_ns[replica_id] = replica.deadline_ns
+        return
     if replica.inbox > 0:
         collect(s, replica_id, known_ns)
     compose(s, replica_id, now_ns)
@@ -81,12 +86,24 @@ def end_step(s, replica_id, now_ns):
             if in_period:
                 s.histogram[histogram_bin(now_ns - request.last_token_ns)] += 1
         else:
-            request.first_token_ns = read_ns(s, replica_id, now_ns)
+            first_token(s, replica_id, row, now_ns)
         request.generated += 1
         request.last_token_ns = now_ns
         start_decoding(s, replica_id, row)
     if replica.step >= replica.min_finish:
         finish(s, replica_id, now_ns)
+
+
+@kernel
+def first_token(s, replica_id, row, now_ns):
+    """It comes out: its client waits no longer for it, and its replica works."""
+    fleet, request = s.fleet[0], s.requests[row]
+    request.first_token_ns = read_ns(s, replica_id, now_ns)
+    fleet.first_tokens += 1
+    fleet.ttft_ns += request.first_token_ns - s.arrival_ns[row]
+    s.replicas[replica_id].timeouts = 0
+    if paired(s, row):
+        note(s, row, FIRST_TOKEN, now_ns, now_ns)
 
 
 @kernel
@@ -129,7 +146,11 @@ def finish(s, replica_id, now_ns):
                 stop_decoding(s, replica_id, row)
                 release(s, replica_id, row, request.blocks, request.computed, False)
                 # The reply of a fuller step may have taken longer than all steps since.
-                end(s, row, COMPLETED, max(end_ns, request.first_token_ns), now_ns)
+                at_ns = max(end_ns, request.first_token_ns)
+                if paired(s, row):
+                    note(s, row, COMPLETION, at_ns, now_ns)
+                else:
+                    end(s, row, COMPLETED, at_ns, now_ns)
                 s.load[replica_id] -= 1
                 replica.stuck = False
                 continue

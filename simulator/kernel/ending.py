@@ -48,6 +48,12 @@ def latency_s(s, row, metric):
 
 
 @kernel
+def patience_ns(s, row):
+    """When the client of a request gives it up, whatever happens."""
+    return s.arrival_ns[row] + s.fleet[0].timeout_ns
+
+
+@kernel
 def lose_progress(s, row):
     """The replica is gone, and with it the KV cache and the generated tokens."""
     request = s.requests[row]

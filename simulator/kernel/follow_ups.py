@@ -1,6 +1,7 @@
 """Follow-ups: requests whose arrival emerges as others end (simulator/traffic/follow_ups.py).
 
-Rows whose arrival is known and yet to come are a binary heap, the next one at its top. An end is
+Rows whose arrival is known and yet to come are a binary heap, the next one at its top; so are
+those that clients will send again (attempts.py), and copies (hedging.py). An end is
 noted first (`ended`) and looked at by `release`, so that it does not matter in which order replicas
 were brought up to an instant: of several instants at which a row could arrive, the first counts.
 """
@@ -48,9 +49,9 @@ def release(s):
     """Those that waited for requests that have ended since the last call."""
     fleet = s.fleet[0]
     while fleet.released < fleet.ended:
-        row = s.ended[fleet.released]
+        attempt = s.ended[fleet.released]
         fleet.released += 1
-        request = s.requests[row]
+        row, request = attempt % fleet.rows, s.requests[attempt]
         # The reply reaches a client later than the step ends; a hang-up is noticed later.
         ended_ns = max(request.finish_ns, request.last_token_ns)
         if request.outcome == COMPLETED:
@@ -75,18 +76,33 @@ def completed_before(s, row, ended_ns):
 @kernel
 def bring(s, row, ended_ns):
     """A row arrives its pause after that instant, unless it does so before."""
-    fleet = s.fleet[0]
-    before_ns, arrival_ns = s.arrival_ns[row], ended_ns + s.pause_ns[row]
-    if arrival_ns >= before_ns:
+    arrival_ns = ended_ns + s.pause_ns[row]
+    if arrival_ns >= s.arrival_ns[row]:
         return
+    known = s.arrival_ns[row] < NEVER_NS
     s.arrival_ns[row] = arrival_ns
-    place = fleet.coming
-    if before_ns == NEVER_NS:
-        fleet.coming += 1
-    else:  # rarely: brought twice, by replicas of which one was ahead of the other
+    if known:  # rarely: brought twice, by replicas of which one was ahead of the other
         place = 0
         while s.heap[place] != row:
             place += 1
+        s.due_ns[row] = arrival_ns
+        rise(s, row, place)
+    else:
+        come(s, row, arrival_ns)
+
+
+@kernel
+def come(s, row, due_ns):
+    """A row that is not in the heap is to come, or to come again, at that instant."""
+    fleet = s.fleet[0]
+    s.due_ns[row] = due_ns
+    fleet.coming += 1
+    rise(s, row, fleet.coming - 1)
+
+
+@kernel
+def rise(s, row, place):
+    """Into the heap at a free place, and up from there to where it belongs."""
     while place > 0 and comes_before(s, row, s.heap[(place - 1) >> 1]):
         s.heap[place] = s.heap[(place - 1) >> 1]
         place = (place - 1) >> 1
@@ -95,8 +111,8 @@ def bring(s, row, ended_ns):
 
 @kernel
 def comes_before(s, one, other):
-    """Who arrives first; at the same instant the lower row."""
-    one_ns, other_ns = s.arrival_ns[one], s.arrival_ns[other]
+    """Who comes first; at the same instant the lower row."""
+    one_ns, other_ns = s.due_ns[one], s.due_ns[other]
     return one_ns < other_ns or (one_ns == other_ns and one < other)
 
 
@@ -104,7 +120,7 @@ def comes_before(s, one, other):
 def next_arrival(s):
     """The row that arrives next, as far as is known; -1: nobody."""
     fleet = s.fleet[0]
-    row = fleet.next_row if fleet.next_row < s.arrival_ns.size else -1
+    row = fleet.next_row if fleet.next_row < fleet.rows else -1
     if fleet.coming > 0 and (row < 0 or comes_before(s, s.heap[0], row)):
         row = s.heap[0]
     return row
@@ -112,19 +128,23 @@ def next_arrival(s):
 
 @kernel
 def take_arrival(s, row):
-    """The next row arrives; whether it counts is known only now if its arrival has emerged."""
+    """The next row comes; returns whether it is a request that has not come before. Whether it
+    counts is known only now if its arrival has emerged."""
     fleet = s.fleet[0]
-    if row == fleet.next_row:
+    if row == fleet.next_row and row < fleet.rows:
         fleet.next_row += 1
         if fleet.pause_min_ns < NEVER_NS:
             while fleet.next_row < s.pause_ns.size and s.pause_ns[fleet.next_row] > 0:
                 fleet.next_row += 1
-        return
+        return True
     take_top(s)
+    if row >= fleet.rows or s.requests[row].retries > 0:
+        return False
     s.pending[row] = 0
     if 0 <= s.arrival_ns[row] < fleet.horizon_ns:
         s.requests[row].counted = 1
         fleet.left += 1
+    return True
 
 
 @kernel

@@ -1,18 +1,18 @@
 """Who leaves a replica before it has all its tokens: preempted, hung up, or drained."""
 
 from simulator.kernel import kernel
+from simulator.kernel.attempts import deadline_ns, hangs_up_now
 from simulator.kernel.blocks import blocks_for, take_blocks
 from simulator.kernel.decoding import stop_decoding
-from simulator.kernel.ending import end
 from simulator.kernel.prefix import disown, release
 from simulator.kernel.queues import back_to_inbox, pop_waiting, push_front, take_from_inbox
 from simulator.kernel.state import NEVER_NS
-from simulator.run import TIMED_OUT
 
 
 @kernel
 def leave_running(s, replica_id, position, granted, comes_back):
-    """One running request gives back its seat and blocks."""
+    """One running request gives back its seat and blocks; `granted` is 1 for a decode that was
+    already given its token of the step that is composed, or lost."""
     replica = s.replicas[replica_id]
     row = s.running[replica_id, position]
     request = s.requests[row]
@@ -29,8 +29,8 @@ def leave_running(s, replica_id, position, granted, comes_back):
 
 @kernel
 def preempt(s, replica_id, position, granted, now_ns):
-    """The request gives its blocks back and waits, first of its rank, to recompute; `granted` is 1
-    for a decode that was already given its token of this step."""
+    """The request gives its blocks back and waits, first of its rank, to recompute; `granted` as in
+    `leave_running`."""
     row = s.running[replica_id, position]
     request = s.requests[row]
     replica = s.replicas[replica_id]
@@ -62,20 +62,21 @@ def victim(s, replica_id):
 def hang_up(s, replica_id, now_ns):
     """Requests whose client has gone by now leave: running, waiting, inbox."""
     replica = s.replicas[replica_id]
-    timeout_ns = s.fleet[0].timeout_ns
     replica.deadline_ns = NEVER_NS
     replica.stuck = False
+    # Of a live replica no step is in flight: it has just ended.
+    granted = 0 if replica.live or replica.pausing else 1
     position = 0
     while position < replica.running:
         row = s.running[replica_id, position]
-        deadline_ns = s.arrival_ns[row] + timeout_ns
-        if deadline_ns > now_ns:
-            replica.deadline_ns = min(replica.deadline_ns, deadline_ns)
+        at_ns = deadline_ns(s, row)
+        if at_ns > now_ns:
+            replica.deadline_ns = min(replica.deadline_ns, at_ns)
             position += 1
             continue
-        leave_running(s, replica_id, position, 0, False)
-        end(s, row, TIMED_OUT, deadline_ns, now_ns)
+        leave_running(s, replica_id, position, granted, False)
         s.load[replica_id] -= 1
+        hangs_up_now(s, replica_id, row, at_ns, now_ns)
     for rank in range(s.waiting.shape[1]):
         if replica.unsorted:
             hang_up_anywhere(s, replica_id, rank, now_ns)
@@ -125,25 +126,29 @@ def link(s, ends, previous, row):
 @kernel
 def hangs_up(s, replica_id, row, now_ns):
     """Whether a request that does not run leaves; if not, its deadline is noted."""
-    deadline_ns = s.arrival_ns[row] + s.fleet[0].timeout_ns
-    if deadline_ns > now_ns:
+    at_ns = deadline_ns(s, row)
+    if at_ns > now_ns:
         replica = s.replicas[replica_id]
-        replica.deadline_ns = min(replica.deadline_ns, deadline_ns)
+        replica.deadline_ns = min(replica.deadline_ns, at_ns)
         return False
     disown(s, row)
-    end(s, row, TIMED_OUT, deadline_ns, now_ns)
     s.load[replica_id] -= 1
+    hangs_up_now(s, replica_id, row, at_ns, now_ns)
     return True
 
 
 @kernel
-def drain(s, replica_id, rows):
+def drain(s, replica_id, rows, now_ns):
     """Everyone leaves, running first, then waiting, then the inbox; the cache is empty afterwards.
 
     rows int32[load] written: who left, in order.  Returns how many.
     """
-    replica = s.replicas[replica_id]
+    fleet, replica = s.fleet[0], s.replicas[replica_id]
     pool = s.pools[replica.pool]
+    if 0 <= now_ns < fleet.horizon_ns:
+        fleet.tokens_lost += replica.contexts
+        for position in range(replica.decoding, replica.running):
+            fleet.tokens_lost += s.requests[s.running[replica_id, position]].computed
     count = 0
     for position in range(replica.running):
         row = s.running[replica_id, position]
@@ -170,5 +175,8 @@ def drain(s, replica_id, rows):
     replica.stepping = replica.stuck = replica.pausing = replica.resuming = 0
     replica.duration_ns = replica.prefill_tokens = 0
     s.load[replica_id] -= count
-    s.boundary_ns[replica_id] = NEVER_NS
+    s.boundary_ns[replica_id] = s.end_ns[replica_id] = NEVER_NS
+    if replica.fault >= 0:
+        for place in range(count):
+            s.requests[rows[place]].fault = replica.fault
     return count

@@ -1,6 +1,7 @@
 """Who waits at a replica: the inbox of new requests, and one waiting queue per priority rank."""
 
 from simulator.kernel import kernel
+from simulator.kernel.attempts import deadline_ns
 from simulator.kernel.follow_ups import look_ahead
 from simulator.kernel.state import NEVER_NS
 
@@ -23,9 +24,12 @@ def join(s, replica_id, row, now_ns):
         replica.inbox_ns = now_ns
     replica.inbox_tail = row
     replica.inbox += 1
-    replica.deadline_ns = min(replica.deadline_ns, arrival_ns + s.fleet[0].timeout_ns)
+    hangs_up_ns = deadline_ns(s, row)
+    replica.deadline_ns = min(replica.deadline_ns, hangs_up_ns)
     s.load[replica_id] += 1
-    if replica.live and not replica.stepping:
+    if not replica.live:
+        s.boundary_ns[replica_id] = min(s.boundary_ns[replica_id], hangs_up_ns)
+    elif not replica.stepping:
         s.boundary_ns[replica_id] = now_ns
     if s.fleet[0].pause_min_ns < NEVER_NS:
         look_ahead(s, replica_id)
@@ -97,6 +101,8 @@ def push_front(s, replica_id, row):
         replica.unsorted = 1
     if replica.inbox > 0 and arrival_ns > s.arrival_ns[replica.inbox_head]:
         replica.unsorted = 1
+    if s.fleet[0].watching:
+        replica.unsorted = 1  # with a first token its client waits longer than others
     s.requests[row].next = head
     s.waiting[replica_id, rank, 0] = row
     if head < 0:

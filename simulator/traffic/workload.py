@@ -62,16 +62,21 @@ def draw_between(
     haste: float = 1.0,
 ) -> Workload:
     """The requests that arrive in [start_s, end_s), and follow-ups that may."""
-    week_s = scenario.starts_at
-    if week_s == "random":
-        week_s = WEEK_S * float(stream(seed, "run", replication, "starts_at").random())
-    period = Period(start_s, end_s, scenario.horizon_s, float(week_s or 0.0), haste)
+    week_s = week_time_s(scenario, seed, replication) or 0.0
+    period = Period(start_s, end_s, scenario.horizon_s, week_s, haste)
     return put_together(
         [
             draw_group(traffic, period, streams_of(traffic, seed, replication))
             for traffic in scenario.traffic
         ]
     )
+
+
+def week_time_s(scenario: Scenario, seed: int, replication: int) -> float | None:
+    """Where in the week the period starts, in seconds since Monday 00:00. None: nobody says."""
+    if scenario.starts_at == "random":
+        return WEEK_S * float(stream(seed, "run", replication, "starts_at").random())
+    return None if scenario.starts_at is None else float(scenario.starts_at)
 
 
 def streams_of(traffic: Traffic, seed: int, replication: int) -> RngOf:

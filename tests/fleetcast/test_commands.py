@@ -50,7 +50,10 @@ sla: {probability: 0.7, objectives: [ttft p95 <= 500ms, error_rate <= 5%]}
 plan: {replicas: 1..8}
 price: {h100-sxm-80gb: 2 USD/h}
 """
-TABLES = {"requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"}
+TABLES = {
+    "requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet",
+    "incidents.parquet",
+}  # fmt: skip
 HOURS_PER_MONTH = 720
 
 
@@ -175,8 +178,8 @@ def test_more_replications_go_on_where_fewer_ended(command):
     pd.testing.assert_frame_equal(three, ten[ten["replication"] < 3].reset_index(drop=True))
 
 
-WRITES = 8
-"""Of a simulation of three periods: their runs, four tables, the manifest."""
+WRITES = 9
+"""Of a simulation of three periods: their runs, five tables, the manifest."""
 
 
 @pytest.mark.parametrize("survived", range(WRITES))

@@ -10,8 +10,8 @@ import numpy as np
 
 from simulator.kernel.blocks import slot_of
 from simulator.kernel.state import CLOSED, NEVER_NS, State
-from simulator.plane import Plane
-from simulator.run import UNFINISHED
+from simulator.plane import Plane, has_ended
+from tests.oracles.audit_attempts import audit_attempts, audit_breaker, deadlines_ns, held_attempts
 
 home_slot = getattr(slot_of, "py_func", slot_of)
 """As plain Python: only the doors of the compiled kernel may be called from outside."""
@@ -20,43 +20,54 @@ home_slot = getattr(slot_of, "py_func", slot_of)
 def audit(plane: Plane) -> None:
     """Raises AssertionError unless the books of all replicas balance at `plane.env.now`."""
     s = plane.state
-    places = Counter(listed(s, int(s.fleet[0].stranded_head), int(s.fleet[0].stranded_tail)))
-    assert sum(places.values()) == s.fleet[0].stranded
+    stranded = listed(s, int(s.fleet[0].stranded_head), int(s.fleet[0].stranded_tail))
+    assert len(stranded) == s.fleet[0].stranded
+    places: Counter[int] = Counter()
     live_nodes = 0
     for replica_id in range(s.replicas.size):
         waiting, inbox = audit_queues(s, replica_id)
         running = s.running[replica_id, : s.replicas[replica_id].running].tolist()
         places.update([*running, *waiting, *inbox])
         audit_step(s, replica_id, running, plane.env.now)
+        audit_deadlines(s, replica_id, [*running, *waiting, *inbox], plane.env.now)
         nodes = audit_nodes(s, replica_id, running)
         audit_blocks(s, replica_id, running, nodes)
         audit_own_runs(s, running, waiting, inbox)
         live_nodes += len(nodes)
     assert s.fleet[0].fresh_node == live_nodes + len(spare_nodes(s))
-    assert set(places.values()) <= {1}, "a request is in one place"
-    arrived = audit_arrivals(s, plane.env.now)
-    around = np.flatnonzero(arrived & (s.requests.outcome == UNFINISHED)).tolist()
-    assert sorted(places) == around, "who has arrived is somewhere or has ended"
-    counted = (s.requests.counted == 1) & (s.requests.outcome == UNFINISHED)
+    audit_breaker(s)
+    audit_attempts(s, list(places))
+    assert set(places.values()) <= {1}, "an attempt is in one place"
+    arrived, coming_again = audit_arrivals(s, plane.env.now)
+    around = np.flatnonzero(arrived & ~has_ended(s)).tolist()
+    somewhere = sorted([*stranded, *coming_again, *held_attempts(s, list(places))])
+    assert somewhere == around, "who has arrived is in one place or has ended"
+    counted = (s.requests.counted[: arrived.size] == 1) & ~has_ended(s)
     assert s.fleet[0].left == counted.sum()
 
 
-def audit_arrivals(s: State, now_ns: int) -> Any:
-    """Which rows have arrived; of those that wait for others, only some arrivals are known."""
+def audit_arrivals(s: State, now_ns: int) -> tuple[Any, list[int]]:
+    """Which rows have arrived, and which of those will be sent again. Of those that wait for
+    others, only some arrivals are known."""
     fleet, heap = s.fleet[0], s.heap[: s.fleet[0].coming].tolist()
-    arrived = np.arange(s.requests.size) < fleet.next_row
+    arrived = np.arange(int(fleet.rows)) < fleet.next_row
+    again = [row for row in heap if row < fleet.rows and s.requests[row].retries > 0]
+    first = [row for row in heap if row < fleet.rows and s.requests[row].retries == 0]
     if fleet.pause_min_ns < NEVER_NS:
         emerges = s.pause_ns > 0
-        arrived[emerges] = (s.arrival_ns < NEVER_NS)[emerges]
-        assert arrived[heap].all() and emerges[heap].all(), "of those in the heap it is known"
-        arrived[heap] = False
+        arrived[emerges] = (s.arrival_ns[: arrived.size] < NEVER_NS)[emerges]
+        assert arrived[first].all() and emerges[first].all(), "of those in the heap it is known"
+        arrived[first] = False
         assert (s.pending[arrived] == 0).all()
         assert (s.end_ns >= s.boundary_ns)[s.boundary_ns < NEVER_NS].all()
+    else:
+        assert not first
     assert len(set(heap)) == len(heap)
-    keys = [(int(s.arrival_ns[row]), row) for row in heap]
+    keys = [(int(s.due_ns[row]), row) for row in heap]
     assert all(keys[(place - 1) // 2] < keys[place] for place in range(1, len(keys)))
-    assert (s.arrival_ns[arrived] <= now_ns).all() and (s.arrival_ns[heap] >= now_ns).all()
-    return arrived
+    assert arrived[again].all() and (s.due_ns[heap] >= now_ns).all()
+    assert (s.arrival_ns[: arrived.size][arrived] <= now_ns).all()
+    return arrived, again
 
 
 def listed(s: State, head: int, tail: int) -> list[int]:
@@ -96,12 +107,11 @@ def audit_step(s: State, replica_id: int, running: list[int], now_ns: int) -> No
     decodes, prefills = running[: replica.decoding], running[replica.decoding :]
     assert len(running) <= pool.seats
     audit_grants(s, replica_id, len(decodes), [int(s.requests[row].granted) for row in prefills])
-    assert bool(running) == bool(replica.stepping)
-    busy = replica.live and running
-    assert (s.boundary_ns[replica_id] >= now_ns) if busy else True
-    assert (s.boundary_ns[replica_id] < NEVER_NS) == bool(
-        replica.live and s.load[replica_id] % CLOSED
-    )
+    assert bool(replica.stepping) >= bool(running)
+    assert s.boundary_ns[replica_id] >= now_ns
+    if replica.live:
+        assert bool(replica.stepping) == bool(running)
+        assert (s.boundary_ns[replica_id] < NEVER_NS) == bool(s.load[replica_id] % CLOSED)
     contexts = [computed_tokens(s, replica_id, row) for row in decodes]
     assert replica.contexts == sum(contexts)
     phases = np.bincount(
@@ -112,8 +122,14 @@ def audit_step(s: State, replica_id: int, running: list[int], now_ns: int) -> No
     finish_steps = [int(s.requests[row].finish_step) for row in decodes]
     assert replica.step < min(finish_steps, default=NEVER_NS)
     assert replica.min_finish <= min(finish_steps, default=NEVER_NS)
-    deadlines = s.arrival_ns[running] + s.fleet[0].timeout_ns
-    assert replica.deadline_ns <= deadlines.min(initial=NEVER_NS)
+
+
+def audit_deadlines(s: State, replica_id: int, held: list[int], now_ns: int) -> None:
+    """No client of the replica hangs up before it may be noticed; on a dead one, exactly then."""
+    replica, deadline_ns = s.replicas[replica_id], deadlines_ns(s, held).min(initial=NEVER_NS)
+    assert replica.deadline_ns <= deadline_ns
+    if not replica.live:
+        assert s.boundary_ns[replica_id] <= max(deadline_ns, now_ns)
 
 
 def audit_grants(s: State, replica_id: int, decodes: int, granted: list[int]) -> None:
@@ -121,7 +137,7 @@ def audit_grants(s: State, replica_id: int, decodes: int, granted: list[int]) ->
     replica, pool = s.replicas[replica_id], s.pools[s.replicas[replica_id].pool]
     taking_part = 0 if replica.pausing else decodes
     assert taking_part + sum(granted) <= pool.budget
-    if replica.stepping:
+    if replica.stepping and replica.live:  # clients of a dead one hang up in the middle of a step
         assert replica.sequences == taking_part + np.count_nonzero(granted) > 0
     if pool.mixed:
         assert not (replica.pausing or replica.resuming)

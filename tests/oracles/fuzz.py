@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.data_plane import Limits, Outcome, Setup
+from simulator.data_plane import Limits, Observation, Outcome, Setup
 from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import Chains
-from tests.oracles.fuzz_cases import Case, random_case
+from tests.oracles.fuzz_cases import Case, looks_unequal, random_case
 from tests.oracles.twin import Twin
 from tests.oracles.twin_engine import Request, Scheduler, Step
 
@@ -67,7 +67,7 @@ class Watched(Twin):
             "stranded", "pauses", "prefills without blocks", "preemptions after a pause",
             "arrivals after a failure", "arrivals brought forward",
         )  # fmt: skip
-        self.happened = Counter(dict.fromkeys(names, 0))
+        self.happened.update(dict.fromkeys(names, 0))
         self.bring, self.arrivals.bring = self.arrivals.bring, self.watched_bring
         for replica in self.replicas:
             replica.scheduler = WatchedScheduler(replica.scheduler.limits, self.happened)
@@ -95,10 +95,14 @@ def compare(seed: int) -> Comparison:
         twins.append(Watched(setup))
         return twins[0]
 
-    expected = case.play(watched)
+    looks: tuple[list[Observation], list[Observation]] = [], []
+    expected = case.play(watched, looks[0])
     try:
         with np.errstate(over="ignore"):  # 64-bit hashes wrap around
-            differences = case.differences(expected, case.play(Plane))
+            outcome = case.play(Plane, looks[1])
+        differences = case.differences(expected, outcome)
+        if not expected.stopped_early and not outcome.stopped_early:
+            differences += looks_unequal(*looks)
     except Exception:  # it is a difference, and the other seeds are to be played, too
         differences = [f"the plane raised {traceback.format_exc(limit=-3)}"]
     return Comparison(seed, differences, seen(case, expected, twins[0].happened))
@@ -144,7 +148,11 @@ def seen(case: Case, outcome: Outcome, happened: Counter[str]) -> Counter[str]:
             "admission rules": int(setup.admission_rule is not None),
             "queue limits": int(setup.queue_limit is not None),
             "several pools": int(len(setup.pools) > 1),
-            "failures and scaling": int(bool(case.script)),
+            "failures and scaling": int(any(a.name == "close" for a in case.script)),
+            "looks": sum(action.name == "look" for action in case.script),
+            "hit by a fault": int((outcome.fault >= 0).sum()),
+            "completed although hit": int(((outcome.fault >= 0) & (ended == COMPLETED)).sum()),
+            "tokens lost": outcome.tokens_lost,
             "asynchronous": int(any(one.async_scheduling for one in limits)),
             "synchronous": int(not all(one.async_scheduling for one in limits)),
             "prefix caching": int(any(one.prefix_caching for one in limits)),

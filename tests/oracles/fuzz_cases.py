@@ -15,15 +15,23 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from simulator.data_plane import DataPlane, Outcome, Setup
+from simulator.data_plane import DataPlane, Observation, Outcome, Setup
 from simulator.traffic import NS_PER_S
+from tests.oracles.fuzz_clients import (
+    random_attempts,
+    random_breaker,
+    random_choices,
+    random_gates,
+)
 from tests.oracles.fuzz_demand import CHAINS, random_workload
 from tests.oracles.fuzz_fleet import (
     Action,
     emptiest,
     random_allowances,
+    random_looks,
     random_pools,
     random_script,
+    random_slowness,
     short_of_work,
     timeout_ns,
 )
@@ -43,13 +51,20 @@ class Case:
     script: tuple[Action, ...]
     end_ns: int
 
-    def play(self, plane: Callable[[Setup], DataPlane]) -> Outcome:
-        return play(plane(self.setup), self.script, self.end_ns)
+    def play(
+        self, plane: Callable[[Setup], DataPlane], looks: list[Observation] | None = None
+    ) -> Outcome:
+        """`looks` takes what was observed on the way."""
+        return play(plane(self.setup), self.script, self.end_ns, looks)
 
     def differences(self, a: Outcome, b: Outcome) -> list[str]:
         """Where the run may end before `end_ns`, what depends on that instant is left out."""
-        everything = self.end_ns == self.setup.horizon_ns
-        return differences(a, b, None if everything else self.counted(a) | self.counted(b))
+        if self.end_ns == self.setup.horizon_ns:
+            return differences(a, b)
+        left_out = ["free_blocks"]
+        if self.setup.attempts.hedge_ns is not None:
+            left_out.append("preemptions")  # those of losers that nobody waits for
+        return differences(a, b, self.counted(a) | self.counted(b), left_out)
 
     def counted(self, outcome: Outcome) -> NDArray[np.bool_]:
         """Rows that arrived in the period."""
@@ -58,7 +73,12 @@ class Case:
         return counted
 
 
-def play(plane: DataPlane, script: Iterable[Action], end_ns: int) -> Outcome:
+def play(
+    plane: DataPlane,
+    script: Iterable[Action],
+    end_ns: int,
+    looks: list[Observation] | None = None,
+) -> Outcome:
     """Install the script on the plane's clock, and run."""
     stopped: set[int] = set()
 
@@ -73,16 +93,21 @@ def play(plane: DataPlane, script: Iterable[Action], end_ns: int) -> Outcome:
             if replica in stopped:
                 plane.start(replica)
                 stopped.remove(replica)
+        elif name == "look":
+            if looks is not None:
+                looks.append(plane.observe())
         else:
-            getattr(plane, name)(replica)
+            getattr(plane, name)(replica, *action.given)
 
     for action in script:
         plane.env.process(act(action))
     return plane.run(end_ns)
 
 
-def differences(a: Outcome, b: Outcome, rows: NDArray[np.bool_] | None = None) -> list[str]:
-    """What differs, to the last bit. `rows`: look only at these, and not at the free blocks.
+def differences(
+    a: Outcome, b: Outcome, rows: NDArray[np.bool_] | None = None, left_out: Iterable[str] = ()
+) -> list[str]:
+    """What differs, to the last bit. `rows`: look only at these.
 
     When both stopped early, the rest depends on when exactly they noticed.
     """
@@ -91,26 +116,38 @@ def differences(a: Outcome, b: Outcome, rows: NDArray[np.bool_] | None = None) -
         return [] if same else [f"stopped_early: {a.stopped_early} != {b.stopped_early}"]
     found = []
     for name in (field.name for field in fields(Outcome)):
-        one, other = np.asarray(getattr(a, name)), np.asarray(getattr(b, name))
-        if name == "free_blocks" and rows is not None:
-            continue
-        if one.shape != other.shape:
-            found.append(f"{name}: shapes {one.shape} != {other.shape}")
-            continue
-        unequal = one != other
-        if rows is not None and unequal.shape == rows.shape and name in ROW_COLUMNS:
-            unequal &= rows
-        places = np.argwhere(unequal)
-        for place in map(tuple, places[:5]):
-            found.append(f"{name}{[int(i) for i in place]}: {one[place]} != {other[place]}")
-        if len(places) > 5:
-            found.append(f"{name}: {len(places)} places in all")
+        if name not in left_out:
+            chosen = rows if name in ROW_COLUMNS else None
+            found += unequal(name, getattr(a, name), getattr(b, name), chosen)
     return found
+
+
+def unequal(name: str, a: Any, b: Any, rows: NDArray[np.bool_] | None = None) -> list[str]:
+    """The first places, and their number."""
+    one, other = np.asarray(a), np.asarray(b)
+    if one.shape != other.shape:
+        return [f"{name}: shapes {one.shape} != {other.shape}"]
+    places = np.argwhere((one != other) if rows is None else (one != other) & rows)
+    found = [
+        f"{name}{[int(i) for i in place]}: {one[place]} != {other[place]}"
+        for place in map(tuple, places[:5])
+    ]
+    return found + ([f"{name}: {len(places)} places in all"] if len(places) > 5 else [])
+
+
+def looks_unequal(a: Iterable[Observation], b: Iterable[Observation]) -> list[str]:
+    """What was observed differently, look by look."""
+    return [
+        f"look {number}, {difference}"
+        for number, (one, other) in enumerate(zip(a, b, strict=True))
+        for name in Observation._fields
+        for difference in unequal(name, getattr(one, name), getattr(other, name))
+    ]
 
 
 ROW_COLUMNS = (
     "arrival_ns", "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome",
-    "cached_tokens",
+    "cached_tokens", "fault",
 )  # fmt: skip
 
 
@@ -145,6 +182,11 @@ def random_case(seed: int, **forced: Any) -> Case:
         "steps": int(rng.integers(5, 250)),
         "follow_ups": None,
     }
+    clients_rng = np.random.default_rng([seed, 1])  # what came later leaves the rest as it was
+    choices |= random_choices(clients_rng)
+    choices |= {"slow": bool(clients_rng.random() < 0.3), "looks": True}
+    if clients_rng.random() < 0.1:
+        grid_s = 0.001  # the shortest wait, and what losers of a race are left
     if rng.random() < 0.05:
         # Now and then far outside what is usual, where narrow types would overflow.
         choices |= {"replicas": 40, "pools": 8, "priorities": 300, "retries": 40_000}
@@ -175,6 +217,10 @@ def random_case(seed: int, **forced: Any) -> Case:
         follow_ups = random_follow_ups(follow_rng, len(workload), grid_ns)
         workload = replace(workload, follow_ups=follow_ups)
         counted &= ~follow_ups.emerges
+    retries = choices["retries"]
+    attempts = random_attempts(clients_rng, choices, retries, grid_ns)
+    breaker = random_breaker(clients_rng, choices["replicas"], grid_ns)
+    gates, gate_of = random_gates(clients_rng, workload.group, grid_ns)
     setup = Setup(
         workload=workload,
         counted=counted,
@@ -188,9 +234,20 @@ def random_case(seed: int, **forced: Any) -> Case:
         queue_limit=choices["queue_limit"],
         salt=int(rng.integers(0, 2**63 - 1)),
         timeout_ns=timeout_ns(rng, choices, grid_ns),
-        retries=choices["retries"],
+        retries=retries,
         allowances=random_allowances(rng, workload, grid_s) if choices["allowances"] else (),
         sample_interval_ns=int(rng.integers(1, 20)) * grid_ns // int(rng.choice([1, 1, 3])),
+        attempts=attempts,
+        breaker=breaker if choices["breaker"] else None,
+        gates=gates if choices["gates"] else (),
+        gate_of=gate_of if choices["gates"] else None,
     )
-    script = random_script(rng, setup, end_ns, grid_ns if choices["coarse"] else 1, grid_ns)
-    return Case(seed, setup, tuple(script if choices["failures"] else ()), end_ns)
+    quantum_ns = grid_ns if choices["coarse"] else 1
+    lives = random_script(rng, setup, end_ns, quantum_ns, grid_ns)
+    script = lives if choices["failures"] else []
+    if choices["slow"]:
+        script = script + random_slowness(clients_rng, setup, end_ns, quantum_ns)
+    if choices["looks"]:
+        script = script + random_looks(clients_rng, setup, quantum_ns)
+    script.sort(key=lambda action: action.time_ns)
+    return Case(seed, setup, tuple(script), end_ns)

@@ -15,11 +15,13 @@ FOREVER_NS = 1 << 60
 
 class Action(NamedTuple):
     """What the script does to a replica at an instant: a method of DataPlane, or
-    stop_if_idle / start_if_stopped, as scaling does it."""
+    stop_if_idle / start_if_stopped, as scaling does it; or look, which keeps what is observed."""
 
     time_ns: int
     name: str
-    replica: int
+    replica: int = -1
+    given: tuple[Any, ...] = ()
+    """What else the method is told."""
 
 
 def timeout_ns(rng: np.random.Generator, choices: dict[str, Any], grid_ns: int) -> int:
@@ -125,6 +127,7 @@ def random_script(
         drawn_ns = int(rng.integers(0, max(int(steps * step_ns), 1) + 1))
         return int(rng.choice([drawn_ns // quantum_ns * quantum_ns, 0], p=[0.9, 0.1]))
 
+    faults = Faults(rng.spawn(1)[0])
     steps = (end_ns - setup.start_ns) / step_ns
     together_ns = setup.start_ns + some(min(steps, 300))
     outage_ns = (some(10), some(40))
@@ -133,12 +136,12 @@ def random_script(
     for replica in range(len(setup.pool_of)):
         now_ns = setup.start_ns + some(min(steps, 300) / 2)
         if all_down:
-            script += failure(replica, together_ns, *outage_ns)
+            script += faults.strike(replica, together_ns, *outage_ns)
             now_ns = together_ns + sum(outage_ns) + some(30)
         while now_ns <= end_ns and rng.random() < 0.8:
             match rng.choice(["failure", "pause", "failure while closed", "retirement"]):
                 case "failure":
-                    life = failure(replica, now_ns, some(10), some(40))
+                    life = faults.strike(replica, now_ns, faults.unnoticed(some(10)), some(40))
                 case "pause":
                     life = [
                         Action(now_ns, "close", replica),
@@ -147,7 +150,7 @@ def random_script(
                 case "failure while closed":
                     life = [
                         Action(now_ns, "close", replica),
-                        *failure(replica, now_ns + some(10), some(10), some(40)),
+                        *faults.strike(replica, now_ns + some(10), some(10), some(40)),
                     ]
                 case _:
                     life = retirement(replica, now_ns, [some(20) for _ in range(3)])
@@ -156,11 +159,59 @@ def random_script(
     return sorted(script, key=lambda action: action.time_ns)
 
 
-def failure(replica: int, at_ns: int, undetected_ns: int, down_ns: int) -> list[Action]:
+class Faults:
+    """What replicas are stopped by: a few numbers, or nothing that anybody could name."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.stretch = int(rng.choice([1, 1, 6]))
+
+    def unnoticed(self, interval_ns: int) -> int:
+        """In a third of the cases so long that clients hang up on the dead."""
+        return interval_ns * self.stretch
+
+    def strike(self, replica: int, at_ns: int, undetected_ns: int, down_ns: int) -> list[Action]:
+        """A failure, now and then with a second one of a replica that is dead already."""
+        life = failure(replica, at_ns, undetected_ns, down_ns, int(self.rng.integers(-1, 5)))
+        if self.rng.random() < 0.2:
+            again_ns = at_ns + int(undetected_ns * self.rng.choice([0, 0.5, 1]))
+            again = Action(again_ns, "stop", replica, (int(self.rng.integers(5, 8)),))
+            life.insert(1, again)
+        return life
+
+
+def random_slowness(
+    rng: np.random.Generator, setup: Setup, end_ns: int, quantum_ns: int
+) -> list[Action]:
+    """Replicas that get slower, much slower, and as fast as before."""
+    span = (end_ns - setup.start_ns) // quantum_ns + 1
+    spans = [span, max(span // 10, 1)]
+    return [
+        Action(
+            setup.start_ns + int(rng.integers(0, spans[rng.integers(2)])) * quantum_ns,
+            "slow",
+            replica,
+            (float(rng.choice([1.0, 1.5, 3.0, 1 + rng.random()])),),
+        )
+        for replica in range(len(setup.pool_of))
+        for _ in range(int(rng.integers(0, 4)))
+    ]
+
+
+def random_looks(rng: np.random.Generator, setup: Setup, quantum_ns: int) -> list[Action]:
+    """Instants before the period ends, when any run goes on."""
+    span = (setup.horizon_ns - setup.start_ns) // quantum_ns
+    places = rng.integers(0, span, int(rng.integers(1, 8))).tolist()
+    return [Action(setup.start_ns + place * quantum_ns, "look") for place in places]
+
+
+def failure(
+    replica: int, at_ns: int, undetected_ns: int, down_ns: int, fault: int = -1
+) -> list[Action]:
     detected_ns = at_ns + undetected_ns
     repaired_ns = detected_ns + down_ns
     return [
-        Action(at_ns, "stop", replica),
+        Action(at_ns, "stop", replica, (fault,)),
         Action(detected_ns, "close", replica),
         Action(detected_ns, "drain", replica),
         Action(repaired_ns, "start", replica),

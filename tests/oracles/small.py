@@ -11,6 +11,9 @@ import numpy as np
 from scenarios.fleet import EngineSettings
 from scenarios.loading import restore
 from scenarios.model import Scenario
+from simulator.data_plane import Limits, Pool, Setup
+from simulator.kernel.state import NEVER_NS
+from simulator.kernel.step_time import StepTime
 from simulator.traffic import NS_PER_S, Chains, Workload
 
 PLAIN_ENGINE = {"async_scheduling": False, "prefix_caching": False}
@@ -69,3 +72,60 @@ def workload(
 
 def shared_prefix(rows: int, tokens: int) -> Chains:
     return Chains(np.arange(rows + 1), np.zeros(rows, dtype=np.int64), np.full(rows, tokens))
+
+
+def limits(**changed: Any) -> Limits:
+    """Of a small replica."""
+    given = {
+        "max_num_seqs": 8,
+        "max_num_batched_tokens": 64,
+        "chunked_prefill": True,
+        "blocks": 100,
+        "block_tokens": 16,
+        "context_tokens": 10_000,
+    }
+    return Limits(**(given | changed))
+
+
+def setup(
+    arrivals_s: Any,
+    prompt: Any = 10,
+    output: Any = 5,
+    replicas: int = 1,
+    horizon_s: int = 100,
+    **changed: Any,
+) -> Setup:
+    """A fleet whose every step takes a second. `end_of_shared`: one segment in all prompts."""
+    n = len(arrivals_s)
+    ends = np.full(n, changed.pop("end_of_shared", 0))
+    chains = Chains(np.arange(n + 1), np.zeros(n, dtype=np.int64), ends) if ends.any() else None
+    arrival_ns = np.array([round(t * NS_PER_S) for t in arrivals_s], dtype=np.int64)
+    given = {
+        "workload": Workload(
+            arrival_ns,
+            np.broadcast_to(prompt, n).astype(np.int64),
+            np.broadcast_to(output, n).astype(np.int64),
+            np.zeros(n, dtype=np.int64),
+            chains,
+        ),
+        "counted": arrival_ns >= 0,
+        "start_ns": min(0, *arrival_ns.tolist()),
+        "horizon_ns": horizon_s * NS_PER_S,
+        "priority": np.zeros(n, dtype=np.int64),
+        "pools": [Pool(replicas, limits(**changed.pop("limits", {})), StepTime(1, 0, 0, 0, 0, 0))],
+        "router": "round-robin",
+        "routing_rule": None,
+        "admission_rule": None,
+        "queue_limit": None,
+        "salt": 0,
+        "timeout_ns": 1 << 60,
+        "retries": 0,
+        "allowances": (),
+        "sample_interval_ns": 10 * NS_PER_S,
+    }
+    return Setup(**(given | changed))
+
+
+def seconds(column: Any) -> list[float | None]:
+    """A column of instants; None: never."""
+    return [None if t == NEVER_NS else t / NS_PER_S for t in column.tolist()]

@@ -1,29 +1,33 @@
 """The slow twin of the compiled plane: one SimPy event per engine step, plain Python objects.
 
 An independent reading of docs/background/serving-engine.md, for `make fuzz` to compare with. Here
-are the fleet, its clock and its books; twin_arrivals.py says who arrives when, twin_routing.py
-where they go, twin_replica.py is one replica on the clock, twin_engine.py its scheduler,
-twin_cache.py its KV blocks.
+are the fleet, its clock, and what becomes of requests. twin_arrivals.py says who is sent when,
+twin_gates.py who is let in, twin_routing.py where they go, twin_attempts.py who tries again,
+twin_breaker.py which replicas are left alone, twin_hedging.py who is sent twice; twin_replica.py is
+one replica on the clock, twin_engine.py its scheduler, twin_cache.py its KV blocks; twin_books.py
+tells what happened.
 """
 
-import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 import simpy
 
-from simulator.data_plane import Allowance, Ints, Outcome, Setup
-from simulator.histogram import histogram
+from simulator.data_plane import Ints, Observation, Outcome, Setup
 from simulator.kernel.state import NEVER_NS
-from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
-from simulator.traffic import NS_PER_S
-from simulator.traffic.follow_ups import NOBODY, FollowUps
+from simulator.run import COMPLETED, REJECTED, TIMED_OUT, UNFINISHED
 from tests.oracles.twin_arrivals import Arrivals
-from tests.oracles.twin_engine import Request
-from tests.oracles.twin_replica import END, SAMPLE, Counts, Replica, Wake
-from tests.oracles.twin_routing import kv_used, router, view_of_replica, view_of_request
+from tests.oracles.twin_attempts import ENDS, SHORTEST_WAIT_NS, Clients, Reason
+from tests.oracles.twin_books import exceeded, observation, sample, told
+from tests.oracles.twin_breaker import CircuitBreaker
+from tests.oracles.twin_engine import Left, Request
+from tests.oracles.twin_gates import GateKeeper
+from tests.oracles.twin_hedging import Hedges
+from tests.oracles.twin_replica import END, SAMPLE, SETTLE, Counts, Replica, Wake
+from tests.oracles.twin_requests import requests_of
+from tests.oracles.twin_routing import router, view_of_replica, view_of_request
 
 
 class Twin:
@@ -32,6 +36,8 @@ class Twin:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.env = simpy.Environment(initial_time=setup.start_ns)
+        self.happened: Counter[str] = Counter()
+        """What the outcome does not tell, for the fuzz to see that it does happen."""
         self.requests = requests_of(setup)
         self.fits = [column.tolist() for column in setup.fits()]
         self.replicas = [
@@ -40,6 +46,12 @@ class Twin:
         self.router = router(setup.router, len(self.replicas), setup.salt)
         self.waiting_for_a_replica: deque[Request] = deque()
         self.arrivals = Arrivals(self.env, self.requests, self.arrive)
+        self.gates = [GateKeeper(gate, self.happened) for gate in setup.gates]
+        self.clients = Clients(setup, self.happened)
+        self.breaker = CircuitBreaker(self, setup.breaker)
+        self.hedges = Hedges(self)
+        self.noticed: set[Request] = set()
+        """To be looked at after all boundaries of the present instant."""
         self.counts = Counts()
         self.samples: list[tuple[float, ...]] = []
         self.counted_left = int(setup.counted.sum())
@@ -48,31 +60,33 @@ class Twin:
 
     # What control processes may do, and know.
 
-    def stop(self, replica: int) -> None:
-        self.replicas[replica].stop()
+    def stop(self, replica: int, fault: int = -1) -> None:
+        self.replicas[replica].stop(fault)
 
     def start(self, replica: int) -> None:
         self.replicas[replica].start()
 
+    def slow(self, replica: int, slowness: float) -> None:
+        self.replicas[replica].slowness = slowness
+
     def close(self, replica: int) -> None:
-        self.replicas[replica].routable = False
+        self.replicas[replica].closed = True
 
     def open(self, replica: int) -> None:
-        self.replicas[replica].routable = True
-        stranded, self.waiting_for_a_replica = self.waiting_for_a_replica, deque()
-        for request in stranded:
-            self.route(request)
+        self.replicas[replica].closed = False
+        if self.replicas[replica].routable:
+            self.route_the_stranded()
 
     def drain(self, replica: int) -> None:
-        assert not self.replicas[replica].up and not self.replicas[replica].routable
-        for request in self.replicas[replica].scheduler.drain():
-            if request.deadline_ns <= self.env.now:
-                self.end(request, TIMED_OUT, request.deadline_ns)
-            elif request.retries == self.setup.retries:
-                self.end(request, LOST, self.env.now)
+        assert not self.replicas[replica].up and self.replicas[replica].closed
+        for request in self.replicas[replica].drain():
+            if request.race is None:
+                self.failed(request, Reason.FAILURE, self.env.now)
             else:
-                request.retries += 1
-                self.route(request)
+                self.hedges.judge(request, settled=False)
+
+    def observe(self) -> Observation:
+        return observation(self)
 
     def outstanding(self) -> Ints:
         return np.array([replica.outstanding for replica in self.replicas], dtype=np.int64)
@@ -88,54 +102,137 @@ class Twin:
             self.env.step()
         if not self.stopped_early:
             self.sweep()
-        return self.told()
+        return told(self)
 
-    # Requests.
+    # Sending requests.
 
     def arrive(self, request: Request) -> None:
         """What nobody could ever hold is turned away."""
         if request.waits_for:
-            request.deadline_ns = self.env.now + self.setup.timeout_ns
+            request.patience_ns = self.env.now + self.setup.timeout_ns
             request.counted = self.in_period(self.env.now)
             self.counted_left += request.counted
         if any(fits[request.row] for fits in self.fits):
-            self.route(request)
+            self.clients.arrived()
+            self.hedges.arrived(request)
+            self.send(request)
         else:
             self.end(request, REJECTED, self.env.now)
 
+    def send(self, request: Request) -> None:
+        """Through its gate, the first time or again."""
+        if request.patience_ns > self.env.now and self.gates:
+            gate = self.gates[int(self.setup.gate_of[request.row])]
+            if not gate.lets_in(self.env.now, self.replicas, self.stranded()):
+                self.failed(request, Reason.REJECTION, self.env.now)
+                return
+        self.route(request)
+
     def route(self, request: Request) -> None:
-        """Send a request to a replica, turn it away, or keep it until a replica is routable."""
+        """To a replica, or away, or to wait until a replica is routable."""
         setup, now_ns = self.setup, self.env.now
-        if request.deadline_ns <= now_ns:
-            self.end(request, TIMED_OUT, request.deadline_ns)
+        if request.patience_ns <= now_ns:
+            self.end(request, TIMED_OUT, request.patience_ns)
             return
-        able = [r for r in self.replicas if r.routable and self.fits[r.pool][request.row]]
+        able = self.able(request)
         if setup.admission_rule is not None or setup.routing_rule is not None:
             seen = view_of_request(request, now_ns)
             views = [view_of_replica(replica, request) for replica in able]
         if setup.admission_rule is not None and not setup.admission_rule(seen, views):
-            self.end(request, REJECTED, now_ns)
+            self.failed(request, Reason.REJECTION, now_ns)
             return
         if not able:
             self.waiting_for_a_replica.append(request)
             return
         if setup.routing_rule is not None:
             id = setup.routing_rule(seen, views)
-            if id is None:
-                self.end(request, REJECTED, now_ns)
-                return
-            chosen = next(replica for replica in able if replica.id == id)
+            chosen = next((replica for replica in able if replica.id == id), None)
         else:
             chosen = self.router(request, able)
-        if setup.queue_limit is not None and chosen.queued >= setup.queue_limit:
-            self.end(request, REJECTED, now_ns)
+        if chosen is None or self.is_full(chosen):
+            self.failed(request, Reason.REJECTION, now_ns)
         else:
-            chosen.take(request)
+            self.hand_over(request, chosen)
+
+    def able(self, request: Request) -> list[Replica]:
+        """Those that may take it."""
+        return [r for r in self.replicas if r.routable and self.fits[r.pool][request.row]]
+
+    def is_full(self, replica: Replica) -> bool:
+        return self.setup.queue_limit is not None and replica.queued >= self.setup.queue_limit
+
+    def hand_over(self, request: Request, replica: Replica) -> None:
+        timeout_ns = self.setup.attempts.first_token_timeout_ns
+        request.first_token_by_ns = NEVER_NS if timeout_ns is None else self.env.now + timeout_ns
+        request.race_lost_ns = NEVER_NS
+        replica.take(request)
+
+    def route_the_stranded(self) -> None:
+        stranded, self.waiting_for_a_replica = self.waiting_for_a_replica, deque()
+        for request in stranded:
+            self.route(request)
+
+    # What becomes of them.
+
+    def first_token(self, request: Request) -> None:
+        """One has come out."""
+        self.counts.first_tokens += 1
+        self.counts.ttft_ns += request.first_token_ns - request.arrival_ns
+        self.breaker.first_token(request.replica)
+        if request.race is not None:
+            self.notice(request)
+
+    def left(self, request: Request, how: Left) -> None:
+        """It has left its replica at a boundary."""
+        request.held, request.left = False, how
+        if how is Left.NO_FIRST_TOKEN:
+            self.breaker.timed_out(request.replica)
+        if request.race is not None or how is Left.NO_FIRST_TOKEN:
+            self.notice(request)
+        elif how is Left.COMPLETED:
+            self.end(request, COMPLETED, request.finish_ns)
+        else:
+            self.end(request, TIMED_OUT, request.patience_ns)
+
+    def notice(self, request: Request) -> None:
+        """It will be looked at after all boundaries of the instant."""
+        if not self.noticed:
+            Wake(self.env, 0, SETTLE).callbacks.append(self.settle)
+        self.noticed.add(request)
+
+    def settle(self, event: simpy.Event) -> None:
+        noticed, self.noticed = self.noticed, set()
+        self.breaker.eject()
+        for request in sorted(noticed, key=lambda request: request.lot):
+            if request.race is not None:
+                self.hedges.settle(noticed, request)
+            else:
+                self.failed(request, Reason.TIMEOUT, request.first_token_by_ns, settled=True)
+
+    def failed(self, request: Request, reason: Reason, at_ns: int, settled: bool = False) -> None:
+        """An attempt has: another one, or the end. settled: it is looked at after boundaries."""
+        if reason is Reason.FAILURE and request.patience_ns <= self.env.now:
+            self.end(request, TIMED_OUT, request.patience_ns)
+            return
+        if not self.clients.try_again(request, reason):
+            self.end(request, ENDS[reason], at_ns)
+            return
+        request.retries += 1
+        request.goes_on_alone()
+        request.lose_progress()
+        wait_ns = self.clients.wait_ns(request)
+        if settled:
+            wait_ns = max(wait_ns, SHORTEST_WAIT_NS)
+        if wait_ns == 0:
+            self.send(request)
+        else:
+            self.happened["retries after a wait"] += 1
+            self.arrivals.at(self.env.now + wait_ns, request.lot, lambda: self.send(request))
 
     def end(self, request: Request, outcome: int, at_ns: int) -> None:
         """A request leaves, once and for all."""
         assert request.outcome == UNFINISHED, "a request ends once"
-        request.outcome, request.finish_ns = outcome, at_ns
+        request.outcome, request.story.finish_ns = outcome, at_ns
         self.arrivals.ended(request)
         if not request.counted:
             return
@@ -150,8 +247,8 @@ class Twin:
     def sweep(self) -> None:
         """Clients of requests still around may have hung up unnoticed."""
         for request in self.requests:
-            if request.outcome == UNFINISHED and request.deadline_ns <= self.env.now:
-                request.outcome, request.finish_ns = TIMED_OUT, request.deadline_ns
+            if request.outcome == UNFINISHED and request.patience_ns <= self.env.now:
+                request.outcome, request.finish_ns = TIMED_OUT, request.patience_ns
 
     # The clock.
 
@@ -174,96 +271,4 @@ class Twin:
         interval_ns = self.setup.sample_interval_ns
         for instant_ns in range(0, self.setup.horizon_ns + 1, interval_ns):
             yield Wake(self.env, instant_ns - self.env.now, SAMPLE)
-            self.samples.append(self.sample())
-
-    def sample(self) -> tuple[float, ...]:
-        live = [replica for replica in self.replicas if replica.up]
-        used, blocks = (sum(kv_used(replica)[part] for replica in live) for part in (0, 1))
-        return (
-            self.env.now / NS_PER_S,
-            len(live),
-            self.stranded() + sum(replica.queued for replica in self.replicas),
-            sum(len(replica.scheduler.running) for replica in live),
-            used / blocks if blocks else 0.0,
-        )
-
-    def told(self) -> Outcome:
-        """The requests as they stand and what was counted, in columns."""
-
-        def column(name: str) -> Ints:
-            return np.array([getattr(request, name) for request in self.requests], dtype=np.int64)
-
-        return Outcome(
-            arrival_ns=column("arrival_ns"),
-            first_token_ns=column("first_token_ns"),
-            finish_ns=column("finish_ns"),
-            replica=column("replica"),
-            preemptions=column("preemptions"),
-            retries=column("retries"),
-            outcome=column("outcome"),
-            cached_tokens=column("cached_tokens"),
-            samples=np.array(self.samples, dtype=np.float64).reshape(-1, 5),
-            itl_histogram=histogram(self.counts.gaps),
-            steps=self.counts.steps,
-            prefill_tokens=self.counts.prefill_tokens,
-            busy_ns=self.counts.busy_ns,
-            stopped_early=self.stopped_early,
-            free_blocks=np.array([r.scheduler.memory.free for r in self.replicas], dtype=np.int64),
-        )
-
-
-def requests_of(setup: Setup) -> list[Request]:
-    """One object per row."""
-    workload, chains = setup.workload, setup.workload.chains
-    requests = []
-    for row in range(len(workload)):
-        request = Request(
-            row=row,
-            prompt=int(workload.input_tokens[row]),
-            output=int(workload.output_tokens[row]),
-            arrival_ns=int(workload.arrival_ns[row]),
-            deadline_ns=int(workload.arrival_ns[row]) + setup.timeout_ns,
-            priority=int(setup.priority[row]),
-            group=int(workload.group[row]),
-            counted=bool(setup.counted[row]),
-        )
-        if workload.follow_ups is not None:
-            tell_who_follows(request, workload.follow_ups)
-        if chains is not None:
-            part = slice(int(chains.first[row]), int(chains.first[row + 1]))
-            request.chain = tuple(
-                zip(chains.keys[part].tolist(), chains.ends[part].tolist(), strict=True)
-            )
-        requests.append(request)
-    return requests
-
-
-def tell_who_follows(request: Request, follow_ups: FollowUps) -> None:
-    """Its place in the graph; the arrival of a row that waits for others is not known."""
-    row = request.row
-    edges = slice(int(follow_ups.first[row]), int(follow_ups.first[row + 1]))
-    request.followers = tuple(follow_ups.rows[edges].tolist())
-    request.waits_for = int(follow_ups.waits[row])
-    request.pause_ns = int(follow_ups.pause_ns[row])
-    if follow_ups.otherwise[row] != NOBODY:
-        request.otherwise = int(follow_ups.otherwise[row])
-    if request.waits_for:
-        request.arrival_ns = request.deadline_ns = NEVER_NS
-        request.counted = False
-
-
-def exceeded(allowance: Allowance, request: Request) -> bool:
-    """Whether an ended request is one violation, by the latencies of simulator/run.py."""
-    if allowance.metric == "error":
-        return request.outcome != COMPLETED
-    latency_s = math.inf
-    if request.outcome == COMPLETED:
-        match allowance.metric:
-            case "ttft":
-                latency_s = (request.first_token_ns - request.arrival_ns) / NS_PER_S
-            case "tpot":
-                decode_s = (request.finish_ns - request.first_token_ns) / NS_PER_S
-                latency_s = decode_s / max(request.output - 1, 1)
-            case "e2e":
-                latency_s = (request.finish_ns - request.arrival_ns) / NS_PER_S
-    return latency_s > allowance.limit_s
+            self.samples.append(sample(self))

@@ -7,7 +7,8 @@ is and what becomes of those who leave.
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from enum import Enum, auto
+from typing import Any, NamedTuple
 
 from simulator.data_plane import Limits
 from simulator.kernel.state import NEVER_NS
@@ -15,15 +16,26 @@ from simulator.run import UNFINISHED
 from tests.oracles.twin_cache import Holding, PlainBlocks, PrefixCache, shareable
 
 
+class Left(Enum):
+    """How an attempt left its replica."""
+
+    COMPLETED = auto()
+    DRAINED = auto()
+    OUT_OF_PATIENCE = auto()
+    NO_FIRST_TOKEN = auto()
+    LOST_RACE = auto()
+
+
 @dataclass(slots=True, eq=False)
 class Request:
-    """One row of the workload and all that happens to it."""
+    """One row of the workload and all that happens to it; or a copy of one, sent besides."""
 
     row: int
     prompt: int
     output: int
     arrival_ns: int = 0
-    deadline_ns: int = NEVER_NS
+    patience_ns: int = NEVER_NS
+    """When the patience of its client ends."""
     priority: int = 0
     group: int = 0
     counted: bool = True
@@ -37,6 +49,14 @@ class Request:
     otherwise: int | None = None
     """The row that arrives if this one fails."""
 
+    lot: int = -1
+    """Its place among all that are sent at one instant, and its luck: the row, of a copy a number
+    above all rows."""
+    race: Any = None
+    """With its copy, or that of which it is one."""
+    copy: "Request | None" = None
+    """Set if it was its copy that decided how it ended."""
+
     ends_ns: list[int] = field(default_factory=list)
     """Of those it waits for, when they ended."""
     planned_ns: int = NEVER_NS
@@ -48,7 +68,15 @@ class Request:
     decoding: bool = False
     """A token has come out since it was admitted."""
     holding: Holding = field(default_factory=Holding)
+    held: bool = False
+    """By a replica."""
+    left: Left | None = None
+    """How, if it is not held any more."""
     joined_ns: int = 0
+    first_token_by_ns: int = NEVER_NS
+    """Else its client hangs up."""
+    race_lost_ns: int = NEVER_NS
+    """When its client hangs up because the other one of two was faster."""
     last_token_ns: int = NEVER_NS
 
     first_token_ns: int = NEVER_NS
@@ -58,11 +86,42 @@ class Request:
     retries: int = 0
     outcome: int = UNFINISHED
     cached_tokens: int = 0
+    fault: int = -1
+    """The last one that hit it."""
+
+    def __post_init__(self) -> None:
+        if self.lot < 0:
+            self.lot = self.row
+
+    @property
+    def story(self) -> "Request":
+        """The attempt that is told of."""
+        return self.copy or self
+
+    @property
+    def deadline_ns(self) -> int:
+        """When its client hangs up."""
+        first_token_by_ns = NEVER_NS if self.generated else self.first_token_by_ns
+        return min(self.patience_ns, self.race_lost_ns, first_token_by_ns)
+
+    @property
+    def reason_to_hang_up(self) -> Left:
+        """At its deadline."""
+        if self.deadline_ns == self.patience_ns:
+            return Left.OUT_OF_PATIENCE
+        if self.deadline_ns == self.race_lost_ns:
+            return Left.LOST_RACE
+        return Left.NO_FIRST_TOKEN
 
     @property
     def todo(self) -> int:
         """Tokens to compute before the next one comes out: 1 while decoding."""
         return self.prompt + self.generated - self.computed
+
+    def goes_on_alone(self) -> None:
+        """After its first attempt: without a copy, but with what that one had to tell."""
+        self.replica, self.fault = self.story.replica, self.story.fault
+        self.copy = self.race = None
 
     def lose_progress(self) -> None:
         """The replica is gone, and with it the KV cache and the generated tokens."""
@@ -94,8 +153,6 @@ class Scheduler:
         self.inbox: list[Request] = []
         self.waiting: list[Request] = []
         self.running: list[Request] = []
-        self.next_deadline_ns = NEVER_NS
-        """No deadline passes before this; exact after each look for hang-ups."""
         self.clear_memory()
 
     def clear_memory(self) -> None:
@@ -109,7 +166,6 @@ class Scheduler:
     def join(self, request: Request, now_ns: int) -> None:
         request.joined_ns = now_ns
         self.inbox.append(request)
-        self.next_deadline_ns = min(self.next_deadline_ns, request.deadline_ns)
 
     def number(self, request: Request) -> int:
         """The rank of a request; all are equal without the priority policy."""
@@ -142,8 +198,6 @@ class Scheduler:
 
     def hang_up(self, now_ns: int) -> list[Request]:
         """Rule 2: those whose client is gone leave and are returned."""
-        if now_ns < self.next_deadline_ns:
-            return []
         gone = []
         for queue in (self.running, self.waiting, self.inbox):
             for request in list(queue):
@@ -153,8 +207,6 @@ class Scheduler:
                         self.memory.leave(request, preempted=False)
                     request.holding = Holding()
                     gone.append(request)
-        everyone = [*self.running, *self.waiting, *self.inbox]
-        self.next_deadline_ns = min((r.deadline_ns for r in everyone), default=NEVER_NS)
         return gone
 
     def read_inbox(self, previous_ns: int | None) -> None:
@@ -279,9 +331,12 @@ class Scheduler:
         filled = (request.computed + tokens) // size
         self.memory.register(request, min(filled, shareable(request, size)))
 
+    def everyone(self) -> list[Request]:
+        return [*self.running, *self.waiting, *self.inbox]
+
     def drain(self) -> list[Request]:
         """Everyone leaves and loses all progress; the cache is empty afterwards."""
-        everyone = [*self.running, *self.waiting, *self.inbox]
+        everyone = self.everyone()
         self.running, self.waiting, self.inbox = [], [], []
         self.clear_memory()
         for request in everyone:

@@ -63,7 +63,7 @@ def prefix_aware(salt: int, request: Request, able: Sequence[Any]) -> Any:
 
 def dice(salt: int, request: Request, k: int) -> int:
     """u(k) before the modulo."""
-    seed = salt + 0x9E3779B97F4A7C15 * (4 * request.row + k + 1)
+    seed = salt + 0x9E3779B97F4A7C15 * (4 * request.lot + k + 1)
     return mix((seed + 0xD1B54A32D192ED03 * request.retries) % 2**64)
 
 

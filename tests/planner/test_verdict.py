@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planner.verdict import AllowancesFor, judge
+from planner.verdict import AllowancesFor, available_error_rate, judge
 from scenarios.objectives import parse_objective
+from simulator.control.accounts import NO_ACCOUNTS
 from simulator.histogram import histogram
-from simulator.run import COMPLETED, LOST, REJECTED, Run
+from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
 from tests.oracles.small import small_scenario, small_traffic
 
 
@@ -31,9 +32,13 @@ def period(ttft_s, outcome=None, output_tokens=11, tpot_s=0.02, arrival_s=None, 
         retries=np.zeros(n, dtype=int),
         outcome=np.full(n, COMPLETED) if outcome is None else np.asarray(outcome),
         cached_tokens=np.zeros(n, dtype=int),
+        fault=np.full(n, -1),
+        faults=(),
         horizon_s=180.0,
         itl_histogram=histogram(gaps_ns or {20_000_000: 1}),
         timeline=pd.DataFrame(),
+        incidents=incident_frame(),
+        accounts=NO_ACCOUNTS,
         steps=1,
         prefill_tokens=100 * n,
         busy_share=0.5,
@@ -91,6 +96,25 @@ def test_availability_is_by_the_minute_and_by_the_error_rate_promised():
     quiet = period([0.1], outcome=[LOST])
     assert check(quiet, "availability >= 30%").value == pytest.approx(2 / 3)
     assert check(run, "availability >= 30%", "error_rate <= 50%").value == pytest.approx(2 / 3)
+
+
+def test_without_an_error_rate_promised_a_minute_may_have_one_error_in_a_hundred():
+    """The second minute has two of a hundred; the period is 180 s, the last minute is empty."""
+    arrivals = [*np.linspace(0, 59.9, 100), *np.linspace(60, 119.9, 100)]
+    outcome = np.full(200, COMPLETED)
+    outcome[[3, 150, 160]] = LOST
+    run = period([0.1] * 200, outcome=outcome, arrival_s=arrivals)
+    assert check(run, "availability >= 30%").value == pytest.approx(2 / 3)
+    assert check(run, "availability >= 30%", "error_rate <= 2%").value == 1.0
+    assert check(run, "availability >= 30%", "error_rate <= 0%").value == pytest.approx(1 / 3)
+    of_class = parse_objective("error_rate <= 0% for x")._replace(groups=frozenset({0}))
+    assert available_error_rate([of_class]) == 0.01
+
+
+@pytest.mark.parametrize("horizon_s, good", [(8.0, 0.0), (60.0, 0.0), (60.1, 0.5), (300.0, 0.8)])
+def test_a_period_below_a_minute_is_one_window(horizon_s, good):
+    run = replace(period([0.1] * 2, outcome=[LOST, COMPLETED]), horizon_s=horizon_s)
+    assert check(run, "availability >= 30%").value == good
 
 
 def test_itl_pools_gaps():

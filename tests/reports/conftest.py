@@ -18,7 +18,10 @@ from scenarios.loading import load
 Data = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
 PERIODS, REQUESTS, REPLICAS = 8, 40, 3
-FILES = ["requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet"]
+FILES = [
+    "requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet",
+    "incidents.parquet",
+]  # fmt: skip
 
 
 def make_step_time() -> Data:
@@ -38,6 +41,26 @@ def make_step_time() -> Data:
         "error_pct": {"tpot_median": 4.1, "tpot_p90": 12.0},
         "coefficients": [bandwidth, sampler],
         "never_measured": [],
+    }
+
+
+def make_accounts() -> Data:
+    """One replica down for a while in one period; two kinds of faults, of which one struck."""
+    mean = {"value": 0.25, "low": 0.0, "high": 0.75, "replications": PERIODS}
+    known = mean | {"low": None, "high": None}
+    names = (
+        "availability", "gpu_hours_paid", "gpu_hours_useful", "useful_share", "tokens_lost",
+        "cold_start_minutes", "requests_hit",
+    )  # fmt: skip
+    return {
+        "periods": PERIODS,
+        "available_error_rate": 0.01,
+        "means": dict.fromkeys(names, mean) | {"availability": known | {"value": 1.0}},
+        "down": [{"replicas": 1, "exactly": mean, "or_more": mean}],
+        "faults": [
+            {"fault": "replica", "incidents": 2, "retried": 5, "lost": 2},
+            {"fault": "host", "incidents": 0, "retried": 0, "lost": 0},
+        ],
     }
 
 
@@ -71,7 +94,7 @@ def make_plan() -> Data:
             "usd_per_gpu_hour": 2.95, "usd_per_replica_hour": 5.9,
             "usd_per_hour": 17.7, "usd_per_month": 12744.0,
             "usd_per_million_tokens": 0.2, "usd_per_million_output_tokens": 1.4,
-            "hours_per_month": 720.0,
+            "hours_per_month": 720.0, "gpus_paid": 6.0, "varies": False,
         },
         "figures_of": REPLICAS,
         "objectives": [
@@ -80,6 +103,7 @@ def make_plan() -> Data:
             {"objective": "error_rate <= 0.1%", "limit": 0.001} | share,
         ],
         "metrics": metrics | {"e2e_s_p99": never} | dict.fromkeys(shares, share),
+        "accounts": make_accounts(),
         "sizes": [
             two,
             tally | {"replicas": 3, "failed": 0, "status": "certified", "interval": [0.62, 1.0]},
@@ -112,6 +136,7 @@ def make_requests(lost_of_period_0: int = 2) -> pd.DataFrame:
             "retries": 0,
             "outcome": pd.Categorical(outcome, categories=["completed", "lost"]),
             "cached_tokens": 400,
+            "fault": pd.Categorical(np.where(outcome == "lost", "replica", None)),
         }
     )
 
@@ -123,6 +148,7 @@ def make_replications(plan: Data) -> pd.DataFrame:
     for replication, requests in make_requests().groupby("replication"):
         run = as_run(requests)
         row = {"phase": "certify", "replicas": plan["figures_of"], "replication": replication}
+        row["some_down_s"] = 120.0 if replication == 4 else 0.0
         for objective in objectives:
             gaps = objective.metric == "itl"
             row[objective.text] = 0.2 if gaps else measure(run, objective, objectives)
@@ -138,6 +164,21 @@ def make_timeline() -> pd.DataFrame:
     return frame.assign(waiting=frame["replication"] % 3, running=20, kv_used=0.25)
 
 
+def make_incidents() -> pd.DataFrame:
+    """Both in period 4: one is repaired, one is not."""
+    return pd.DataFrame(
+        {
+            "replication": np.array([4, 4], dtype=np.int32),
+            "fault": ["replica", "replica"],
+            "component": ["replica-2", "replica-1"],
+            "replicas": [[2], [1]],
+            "begin_s": [60.0, 120.0],
+            "noticed_s": [65.0, 135.0],
+            "end_s": [110.0, np.nan],
+        }
+    )
+
+
 def write_results(
     folder: Path,
     change: Callable[[Data, Data], object] = lambda plan, scenario: None,
@@ -150,6 +191,7 @@ def write_results(
         "requests": make_requests(),
         "replications": make_replications(plan),
         "timeline": make_timeline(),
+        "incidents": make_incidents(),
         "itl": pd.DataFrame({"itl_s": [0.02, 0.03, 0.2], "tokens": [700, 290, 10]}),
     }  # fmt: skip
     for name, table in tables.items():

@@ -21,6 +21,7 @@ from reports.folder import (
 from reports.image import house_style, inline_svg
 from reports.latencies import latency, slower_than
 from reports.page import latencies_s
+from reports.timeline import timeline
 from scenarios.objectives import parse_objective
 
 TTFT, ERRORS = parse_objective("ttft p95 <= 500ms"), parse_objective("error_rate <= 0.1%")
@@ -37,7 +38,7 @@ def drawn(write_folder: Any, name: str) -> Figure:
             case "latency":
                 return latency(latencies_s(results), results.itl, [TTFT])
             case "timeline":
-                return figures.timeline(results.timeline, 0, "3 min")
+                return timeline(results.timeline, 4, "3 min", results.incidents)
             case _:
                 return figures.periods(values, [TTFT, ERRORS])
 

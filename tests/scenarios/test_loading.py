@@ -173,10 +173,67 @@ fleet:
       replica: {gpu: h200-sxm-141gb, tensor_parallel: 2, engine: {name: vllm}}
       latency: {per_step: 20ms}
     - {name: spare, replicas: 1, replica: {gpu: l40s-48gb, engine: {name: vllm}}}
-  autoscaling: {replicas: 2..8, target_outstanding: 40, interval: 30s, startup: 3min}
-clients: {timeout: 30s, retries: 1}
+  autoscaling:
+    replicas: 0..8
+    targets: [{outstanding: 40}, {queue: 5}, {running: 30}, {kv: 70%}, {rate: 3/s}, {ttft: 500ms}]
+    interval: 30s
+    tolerance: 5%
+    scale_up: {stabilisation: 1min, policies: [{kind: pods, value: 2, period: 30s}], select: min}
+    scale_down: {stabilisation: 2min, policies: [{kind: percent, value: 50}]}
+    scrape_delay: 15s
+    schedule: [{start: "08:00", end: "18:00", days: [Mon, Fri], replicas: 4}]
+    poll: 20s
+    cooldown: 4min
+    warm_pool: 2
+    startup: 3min
+  buckets: [{class: interactive, rate: 5/s, burst: 20}]
+  shedding: {from: 20, to: 60}
+  topology: {gpus_per_node: 4, nodes_per_rack: 5, racks_per_zone: 6, zones: 3, placement: pack}
+  cold_start:
+    provision: {median: 5min, p95: 15min}
+    node_init: 2min
+    image: {uniform: [10s, 2min]}
+    framework: {exponential: 90s}
+    framework_warm: {weibull: 20s, shape: 2}
+    storage: local-nvme
+    page_cache: 4GB/s
+    compile: {empirical: [190s, 253s]}
+    compile_warm: {fixed: 40s}
+  health_checks: {period: 5s, threshold: 2, timeout: 2s}
+  breaker: {failures: 4, eject: 20s, at_most: 25%}
+clients:
+  timeout: 30s
+  retries: 1
+  first_token_timeout: 10s
+  retry_on: [failure, timeout]
+  backoff: {first: 100ms, most: 10s, jitter: 50%}
+  retry_budget: {share: 10%, burst: 5}
+  hedge: {after: 3s}
 failures:
+  presets: [planned-maintenance]
+  scale: 2.5
+  faults:
+    - {name: rolling-drain, drain_timeout: 10min, at_most: 2}
+    - name: board
+      scope: gpu
+      effect: crash
+      rate: 6.97 per 1e6 GPU-hours
+      detection: {median: 30s, p95: 2min}
+      repair:
+        - {share: 60%, time: 15min, start: warm, what: reboot}
+        - {share: 40%, time: {median: 2d, p95: 14d}, hands_on: true, swap: 4min}
+      burst: {share: 10%, within: 3min}
+      lemons: {share: 1.2%, times: 10}
+      notice: 2min
+      paid: false
+      source: our logs
+      confidence: low
+    - {name: throttle, scope: node, effect: slow, mtbf: 900h, speed: [0.6, 0.9], repair: 1h}
+    - {name: stuck, scope: replica, effect: hang, every: {weibull: 100h, shape: 0.7}, repair: 2min}
   replica: {mtbf: 400h, detection: 30s, repair: {median: 15min, p95: 2h}, cold_start: 3min}
+  spares: {nodes: 2, swap: 6min}
+  repair_crews: 1
+  rollout: {starts: 2min, max_surge: 1, max_unavailable: 1}
 sla:
   probability: 0.95
   objectives: [ttft p95 <= 500ms, error_rate <= 0.1%, ttft p50 <= 1s for interactive]
@@ -250,7 +307,7 @@ def test_values_arrive_in_base_units(folder):
     assert (old.replicas, old.replica.tensor_parallel, old.latency.per_step_s) == (3, 2, 0.02)
     assert spare.latency is None
     scaling = scenario.fleet.autoscaling
-    assert (scaling.replicas, scaling.interval_s, scaling.startup_s) == ((2, 8), 30.0, 180.0)
+    assert (scaling.replicas, scaling.interval_s, scaling.startup.mean_s) == ((0, 8), 30.0, 180.0)
     assert [(p.tokens, p.variants, p.zipf) for p in scenario.traffic[0].prefixes] == [
         (800, 1, 0.0),
         (3000, 40, 1.1),
@@ -277,11 +334,6 @@ def test_defaults_are_these(folder):
     assert (scenario.clients.timeout_s, scenario.clients.retries) == (300.0, 3)
     assert scenario.latency is scenario.failures is scenario.sla is None
     assert scenario.cold_start_s == 0.0
-
-
-def test_cold_start_is_the_engines_when_failures_do_not_say(folder):
-    text = BASE + "failures: {replica: {mtbf: 9h, detection: 1s, repair: {median: 1min, p95: 1h}}}"
-    assert loaded(text).cold_start_s == load_catalogue().engines["vllm"].cold_start_s
 
 
 @pytest.mark.parametrize(
@@ -358,6 +410,8 @@ def others(value):
         case str():
             words = ["fp8", "pcie", "nvlink", "fcfs", "priority", "greedy", "least-outstanding",
                      "2..16", "ttft p9 <= 1s", "gamma", "weibull", "recorded", "Wed 09:30",
+                     "09:30", "spread", "zone", "node", "crash", "silence", "max", "Sun",
+                     "rejection", "warm", "pods", "percent", "1 per GPU-hour", "disabled",
                      f"{value}x"]  # fmt: skip
             quantity = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)([A-Za-z/%].*)", value)
             if quantity is None:
@@ -391,8 +445,13 @@ BOUND = {
     "traffic.2.arrivals.loop", "traffic.7.arrivals.order",  # blocks have no end to begin again at
     "traffic.3.arrivals.modulation.0.random_start", "traffic.3.arrivals.modulation.6.start",
     *(f"traffic.{group}.rank_correlation" for group in (2, 4, 6, 7, 8, 9)),  # lengths go together
+    "fleet.buckets.0.class",  # traffic has no other
+    "failures.faults.1.repair.1.hands_on",  # it swaps
 }  # fmt: skip
 """What other parts of EVERYTHING leave no other value."""
+OF_OTHER_EFFECTS = (".at_most", ".drain_timeout", ".notice", ".probed", ".detection", ".start",
+                    ".effect", ".remove")  # fmt: skip
+"""Keys of a fault that its effect leaves no other value."""
 
 
 @pytest.mark.slow
@@ -414,6 +473,8 @@ def test_any_other_fact_is_another_hash(folder):
         else:
             assert rival.hash != scenario.hash, at
     fixed = {path for path in without if path.endswith((".kind", ".mlp_matrices"))}
+    fixed |= {path for path in without if path.startswith("failures.")
+              and path.endswith(OF_OTHER_EFFECTS)}  # fmt: skip
     assert without - fixed == {"version", *BOUND}
 
 
@@ -552,12 +613,12 @@ scenario.yaml:15:1: fleet: duplicate key; the first one is on line 14"""
          "startup: 1min}", "14:1: fleet: replicas outside autoscaling.replicas\n"
          "    allowed: replicas from 4 to 8, the size it starts with"),
         ("replicas: 2", "replicas: 2, autoscaling: {replicas: 8, target_outstanding: 0}",
-         "14:36: fleet.autoscaling.replicas: got 8\n    allowed: a range such as 1..16"),
+         "14:36: fleet.autoscaling.replicas: got 8\n    allowed: a range such as 0..16, from 0 up"),
         ("replicas: 2", "replicas: 2, autoscaling: {replicas: 1..8, target_outstanding: 0}",
          "fleet.autoscaling.target_outstanding: got 0\n    allowed: greater than 0"),
-        ("replicas: 2", "replicas: 2, autoscaling: {replicas: 1..8, target_outstanding: 9}",
-         "14:22: fleet.autoscaling.startup: missing\n    allowed: add, for example, "
-         "`startup: 3min`"),
+        ("replicas: 2", "replicas: 2, autoscaling: {target_outstanding: 9}",
+         "14:22: fleet.autoscaling.replicas: missing\n    allowed: add, for example, "
+         "`replicas: 2..8`"),
         ("name: vllm", "name: vllm, scheduling_policy: priorities",
          "8:24: replica.engine.scheduling_policy: got 'priorities'\n    allowed: 'fcfs' or "
          "'priority'\n    did you mean `priority`?"),
@@ -953,8 +1014,8 @@ def test_a_config_that_cannot_be_used_is_a_fault(folder, content, message):
 # --- broken scenarios through the real command line ---------------------------------------------
 
 
-def test_there_are_fourteen_broken_scenarios():
-    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 14
+def test_there_are_sixteen_broken_scenarios():
+    assert len({case["name"] for case in BROKEN}) == len(BROKEN) == 16
 
 
 def assert_says(case, code, stdout, stderr):

@@ -1,11 +1,11 @@
 """Traffic presets: what the user writes comes first, and a manifest needs no catalogue."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from scenarios import catalogue
 from scenarios.catalogue import load_catalogue
 from scenarios.demand import Traffic
 from scenarios.faults import ScenarioError
@@ -112,7 +112,7 @@ def test_a_manifest_restores_the_scenario_without_the_catalogue(name, loaded, mo
     scenario = loaded(f"  - {{name: mine, preset: {name}, arrivals: {{rate: 2/s}}}}\n")
     data = scenario.as_yaml_data()
     known = load_catalogue()
-    bare = catalogue.Catalogue(known.gpus, known.models, known.engines, {})
+    bare = replace(known, presets={}, failures={}, cold_start={}, storage={})
     monkeypatch.setattr("scenarios.references.load_catalogue", lambda: bare)
     again = restore(data)
     assert again == scenario and again.hash == scenario.hash

@@ -1,16 +1,13 @@
 """Autoscaling, decision by decision: worked out by hand on both planes, then on random traffic.
 
 Steps take a second, decisions fall on multiples of ten seconds, a new replica serves five later,
-and the aim is two requests per replica.
+and the aim is two requests per replica. Nothing is stabilised on the way down.
 """
-
-import itertools
 
 import numpy as np
 import pytest
 
-from simulator import simulate as simulate_module
-from simulator.outages import Outage
+from simulator.control.drill import Kill
 from simulator.plane import Plane
 from simulator.run import COMPLETED
 from simulator.simulate import serve, simulate
@@ -23,11 +20,13 @@ FAILURES = {
         "cold_start": "5s",
     }
 }  # fmt: skip
+AT_ONCE = {"stabilisation": "0s"}
 
 
-def scaled(replicas="1..3", start=1, **parts):
+def scaled(replicas="1..3", start=1, startup="5s", **parts):
     autoscaling = {
-        "replicas": replicas, "target_outstanding": 2, "interval": "10s", "startup": "5s",
+        "replicas": replicas, "target_outstanding": 2, "interval": "10s", "startup": startup,
+        "scale_down": AT_ONCE,
     }  # fmt: skip
     fleet = {"replicas": start, "autoscaling": autoscaling}
     return small_scenario(latency={"per_step": "1s"}, **({"fleet": fleet} | parts))
@@ -35,28 +34,19 @@ def scaled(replicas="1..3", start=1, **parts):
 
 @pytest.fixture(params=[Plane, Twin], ids=["plane", "twin"])
 def run(request):
-    """Serves explicit rows on either plane."""
+    """Serves explicit rows on either plane; `drill` is what breaks."""
 
-    def serve_rows(scenario, arrivals, outputs):
+    def serve_rows(scenario, arrivals, outputs, *drill):
         demand = workload(arrivals, 1, outputs)
-        return serve(scenario, scenario.fleet, demand, 0, 0, plane_of=request.param)
+        return serve(scenario, scenario.fleet, demand, 0, 0, plane_of=request.param, drill=drill)
 
     return serve_rows
 
 
-@pytest.fixture
-def scripted(monkeypatch):
-    """Outages by replica id: (up, undetected, down) seconds each."""
-
-    def script(plan):
-        ids = itertools.count()
-        monkeypatch.setattr(
-            simulate_module,
-            "outages",
-            lambda *_: iter([Outage(*outage) for outage in plan.get(next(ids), [])]),
-        )
-
-    return script
+def breaks(replica, at_s, unnoticed_s, broken_s=None):
+    """The router knows of it after `unnoticed_s`, and `broken_s` later it serves again."""
+    lasts_s = None if broken_s is None else unnoticed_s + broken_s
+    return Kill(f"replica-{replica}", at_s, lasts_s, noticed_s=unnoticed_s, start="none")
 
 
 def up(result):
@@ -77,11 +67,12 @@ def test_a_crowd_brings_replicas_that_serve_after_their_startup(run):
 
 
 def test_a_surplus_replica_serves_what_it_holds_and_gets_nothing_new(run):
-    """At 10 s one replica is enough. Replica 1 is busy until 25 s, and let go at 30 s."""
+    """At 10 s one replica is enough. Replica 1 is busy until 25 s; control looks every second,
+    before what happens at that instant: it is off at 26 s."""
     result = run(scaled(start=2), [0, 0, 11], [5, 25, 5])
     assert result.replica.tolist() == [0, 1, 0]
     assert result.finish_s.tolist() == [5, 25, 16]
-    assert up(result) == [(0, 2), (30, 1)]
+    assert up(result) == [(0, 2), (26, 1)]
 
 
 def test_who_still_serves_what_it_held_comes_back_at_once(run):
@@ -93,10 +84,7 @@ def test_who_still_serves_what_it_held_comes_back_at_once(run):
 
 def test_a_replica_that_is_no_longer_wanted_when_it_is_up_is_not_started(run):
     """Wanted at 10 s, up at 25 s, but from 20 s on nobody is there."""
-    scenario = scaled()
-    slow = scenario.fleet.autoscaling.model_copy(update={"startup_s": 15.0})
-    fleet = scenario.fleet.model_copy(update={"autoscaling": slow})
-    result = run(scenario.model_copy(update={"fleet": fleet}), [1] * 6, 12)
+    result = run(scaled(startup="15s"), [1] * 6, 12)
     assert up(result) == [(0, 1)]
 
 
@@ -111,10 +99,11 @@ def test_nobody_is_added_above_the_range(run):
     assert up(result) == [(0, 1), (15, 2), (30, 1)]
 
 
-def test_what_stands_still_does_not_break(run, scripted):
+def test_what_stands_still_does_not_break(run):
     """Replica 1 is not there when it would fail at 5 s; it is when it fails for good at 18 s."""
-    scripted({1: [(5.0, 0.0, 2.0), (13.0, 0.0, 1000.0)]})
-    result = run(scaled(failures=FAILURES), [1] * 4 + [16], [40] * 4 + [9])
+    result = run(
+        scaled(), [1] * 4 + [16], [40] * 4 + [9], breaks(1, 5.0, 0.0, 2.0), breaks(1, 18.0, 0.0)
+    )
     assert up(result)[:3] == [(0, 1), (15, 2), (18, 1)]
     # The request that it held starts over on replica 0.
     assert result.replica.tolist() == [0] * 5
@@ -122,20 +111,18 @@ def test_what_stands_still_does_not_break(run, scripted):
     assert (result.outcome == COMPLETED).all()
 
 
-def test_a_surplus_replica_that_breaks_is_not_repaired_into_service(run, scripted):
+def test_a_surplus_replica_that_breaks_is_not_repaired_into_service(run):
     """Closed at 10 s, it fails at 12 s with its request; its repair ends at 14 s, unwanted."""
-    scripted({1: [(12.0, 1.0, 1.0)]})
-    result = run(scaled(start=2, failures=FAILURES), [0, 0], [5, 25])
+    result = run(scaled(start=2), [0, 0], [5, 25], breaks(1, 12.0, 1.0, 1.0))
     assert result.replica.tolist() == [0, 0]
     assert result.retries.tolist() == [0, 1]
     assert result.finish_s.tolist() == [5, 13 + 25]
     assert up(result) == [(0, 2), (12, 1)]
 
 
-def test_who_waits_for_any_replica_counts_as_demand(run, scripted):
+def test_who_waits_for_any_replica_counts_as_demand(run):
     """The only replica breaks at 5 s; of four requests behind it two replicas' worth is wanted."""
-    scripted({0: [(5.0, 0.0, 1000.0)]})
-    result = run(scaled(failures=FAILURES), [6, 7, 8, 9], 3)
+    result = run(scaled(), [6, 7, 8, 9], 3, breaks(0, 5.0, 0.0))
     assert result.replica.tolist() == [1] * 4
     assert result.first_token_s.tolist() == [16] * 4
 
@@ -154,7 +141,8 @@ def test_scaling_loses_nobody(run_index, failing):
         traffic=[small_traffic(arrivals=burst)], failures=failures,
         clients={"timeout": "1h", "retries": 100},
         fleet={"replicas": 3, "autoscaling": {"replicas": "2..7", "target_outstanding": 5,
-                                              "interval": "3s", "startup": "4s"}},
+                                              "interval": "3s", "startup": "4s",
+                                              "scale_down": AT_ONCE}},
     )  # fmt: skip
     run = simulate(scenario, scenario.fleet, 5, run_index)
     assert len(run) > 1_000
@@ -169,20 +157,12 @@ def test_scaling_loses_nobody(run_index, failing):
 
 def test_a_start_up_that_was_called_off_does_not_count_for_a_later_one(run):
     """Wanted at 10 s, not any more at 20 s, wanted again at 30 s; it takes 25 s to start."""
-    slow = scaled()
-    fleet = slow.fleet.model_copy(
-        update={"autoscaling": slow.fleet.autoscaling.model_copy(update={"startup_s": 25.0})}
-    )
-    result = run(
-        slow.model_copy(update={"fleet": fleet}), [1, 1, 1, 1, 25, 25, 25, 25], [12] * 4 + [40] * 4
-    )
+    result = run(scaled(startup="25s"), [1] * 4 + [25] * 4, [12] * 4 + [40] * 4)
     assert up(result)[:2] == [(0, 1), (55, 2)]
 
 
-def test_a_replica_let_go_while_nobody_knows_it_failed_gets_nothing_new(run, scripted):
+def test_a_replica_let_go_while_nobody_knows_it_failed_gets_nothing_new(run):
     """Replica 1 fails at 9 s, is noticed at 19 s, and is one too many from 10 s on."""
-    scripted({1: [(9.0, 10.0, 10.0)]})
-    scenario = scaled(start=2, failures=FAILURES)
-    result = run(scenario, [12, 12.5, 14, 14.5], [2] * 4)
+    result = run(scaled(start=2), [12, 12.5, 14, 14.5], [2] * 4, breaks(1, 9.0, 10.0, 10.0))
     assert result.replica.tolist() == [0] * 4
     assert not result.retries.any()

@@ -22,7 +22,7 @@ from tests.oracles.small import DEFAULT_ENGINE, small_scenario, small_traffic
 from tests.oracles.twin import Twin
 
 ROOT = Path(__file__).parents[2]
-CASES = 600
+CASES = 1_000
 LEAST_SEEN = {
     "completed": 5_000,
     "rejected": 3_000,
@@ -30,9 +30,9 @@ LEAST_SEEN = {
     "lost": 200,
     "unfinished": 2_000,
     "steps": 25_000,
-    "preemptions": 1_000,
+    "preemptions": 900,
     "preemptions of one request": 10,
-    "preemptions by priority": 700,
+    "preemptions by priority": 600,
     "retries": 700,
     "stranded": 1_000,
     "cached tokens": 40_000,
@@ -59,6 +59,29 @@ LEAST_SEEN = {
     "follow-ups that never arrived": 2_000,
     "follow-ups at equal instants": 200,
     "arrivals after a failure": 300,
+    "looks": 2_000,
+    "tokens lost": 15_000,
+    "hit by a fault": 700,
+    "completed although hit": 100,
+    "hang-ups on the dead": 150,
+    "slow steps": 4_000,
+    "retries after a failure": 600,
+    "retries after a rejection": 1_000,
+    "retries after a timeout": 150,
+    "retries after a wait": 1_500,
+    "budget refusals": 200,
+    "shed": 500,
+    "bucket refusals": 500,
+    "ejections": 100,
+    "ejections refused": 100,
+    "reopenings with stranded": 40,
+    "copies sent": 1_000,
+    "copies that won": 150,
+    "copies without a replica": 400,
+    "copies before a full queue": 40,
+    "races cancelled": 500,
+    "races without a winner": 250,
+    "silent ends": 800,
     **{f"router {name}": 30 for name in ROUTERS},
 }
 """What the random cases must have seen, or their agreement proves too little."""
@@ -161,7 +184,7 @@ SCENARIOS = {
         fleet={
             "replicas": 2,
             "autoscaling": {"replicas": "1..6", "target_outstanding": 6, "interval": "1s",
-                            "startup": "2s"},
+                            "startup": "2s", "scale_down": {"stabilisation": "1s"}},
         },
     ),
     "other pools": lambda: plain(

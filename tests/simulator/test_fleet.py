@@ -1,18 +1,13 @@
 """The fleet's story, instant by instant: order of events, failures, retries, outcomes. Worked out
 by hand, and told alike by the compiled plane and by its twin."""
 
-import itertools
-
 import numpy as np
 import pytest
 
-from scenarios.model import ReplicaFailures
-from simulator import simulate as simulate_module
-from simulator.outages import Outage, outages, unavailability
+from simulator.control.drill import Kill
 from simulator.plane import Plane
 from simulator.run import COMPLETED, LOST, OUTCOMES, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.simulate import serve, simulate
-from simulator.streams import stream
 from tests.oracles.small import DEFAULT_ENGINE, small_scenario, workload
 from tests.oracles.twin import Twin
 
@@ -27,29 +22,21 @@ FAILURES = {
 STEP = {"per_step": "1s"}
 
 
-@pytest.fixture
-def scripted(monkeypatch):
-    """Outages by replica id instead of drawn ones."""
-
-    def script(plan):
-        ids = itertools.count()  # replicas ask in order of id
-
-        def scripted_outages(*_):
-            return iter([Outage(*outage) for outage in plan.get(next(ids), [])])
-
-        monkeypatch.setattr(simulate_module, "outages", scripted_outages)
-
-    return script
+def outage(replica, at_s, undetected_s, down_s):
+    """A replica stops; so much later the router knows, and after another while it serves again."""
+    return Kill(
+        f"replica-{replica}", at_s, undetected_s + down_s, noticed_s=undetected_s, start="none"
+    )
 
 
 @pytest.fixture(params=[Plane, Twin], ids=["plane", "twin"])
 def run(request):
     """Serves explicit rows on either plane."""
 
-    def serve_rows(scenario, arrivals, inputs=1, outputs=1, replicas=1, **shared):
+    def serve_rows(scenario, arrivals, inputs=1, outputs=1, replicas=1, drill=(), **shared):
         fleet = scenario.fleet.model_copy(update={"replicas": replicas})
         demand = workload(arrivals, inputs, outputs, **shared)
-        return serve(scenario, fleet, demand, 0, 0, plane_of=request.param)
+        return serve(scenario, fleet, demand, 0, 0, plane_of=request.param, drill=drill)
 
     return serve_rows
 
@@ -80,21 +67,21 @@ def test_least_outstanding_goes_to_the_emptiest_and_ties_to_the_lowest(run):
     assert result.replica.tolist() == [0, 1, 2, 0]
 
 
-def test_round_robin_skips_what_is_not_routable(run, scripted):
-    scripted({1: [(0.5, 0.0, 100.0)]})
+def test_round_robin_skips_what_is_not_routable(run):
     fleet = {"replicas": 3, "router": "round-robin"}
-    scenario = small_scenario(latency=STEP, failures=FAILURES, fleet=fleet)
-    result = run(scenario, [0, 0.1, 0.2, 1, 2, 3, 4], replicas=3)
+    scenario = small_scenario(latency=STEP, fleet=fleet)
+    drill = [outage(1, 0.5, 0.0, 100.0)]
+    result = run(scenario, [0, 0.1, 0.2, 1, 2, 3, 4], replicas=3, drill=drill)
     # Request 1 is re-routed at 0.5, in its turn.
     assert result.replica.tolist() == [0, 0, 2, 2, 0, 2, 0]
     assert result.retries.tolist() == [0, 1, 0, 0, 0, 0, 0]
 
 
-def test_until_detection_the_router_still_sends_and_then_everyone_starts_over(run, scripted):
+def test_until_detection_the_router_still_sends_and_then_everyone_starts_over(run):
     """Replica 0 fails at 2.5 with one request at its third token; the router knows at 4.5."""
-    scripted({0: [(2.5, 2.0, 100.0)]})
-    scenario = small_scenario(latency=STEP, failures=FAILURES)
-    result = run(scenario, [0, 0.2, 3.0], outputs=[5, 9, 1], replicas=2)
+    drill = [outage(0, 2.5, 2.0, 100.0)]
+    scenario = small_scenario(latency=STEP)
+    result = run(scenario, [0, 0.2, 3.0], outputs=[5, 9, 1], replicas=2, drill=drill)
     # Request 0 (replica 0) is lost at 2.5 and starts over on replica 1, at the boundary at 5.2.
     # Request 2 arrives at 3: both hold one request, so it goes to replica 0, which is dead.
     assert result.replica.tolist() == [1, 1, 1]
@@ -103,43 +90,39 @@ def test_until_detection_the_router_still_sends_and_then_everyone_starts_over(ru
     assert result.finish_s.tolist() == pytest.approx([10.2, 9.2, 6.2])
 
 
-def test_a_boundary_before_the_failure_counts_and_one_at_it_does_not(run, scripted):
-    scenario = small_scenario(latency=STEP, failures=FAILURES, clients={"retries": 0})
-    scripted({0: [(1.0, 1.0, 100.0)]})
-    assert run(scenario, [0.0]).outcome.tolist() == [LOST]
-    scripted({0: [(1.001, 1.0, 100.0)]})
-    assert run(scenario, [0.0]).outcome.tolist() == [COMPLETED]
+def test_a_boundary_before_the_failure_counts_and_one_at_it_does_not(run):
+    scenario = small_scenario(latency=STEP, clients={"retries": 0})
+    at_it = run(scenario, [0.0], drill=[outage(0, 1.0, 1.0, 100.0)])
+    assert at_it.outcome.tolist() == [LOST]
+    before = run(scenario, [0.0], drill=[outage(0, 1.001, 1.0, 100.0)])
+    assert before.outcome.tolist() == [COMPLETED]
 
 
-def test_without_a_routable_replica_requests_wait_for_the_repair(run, scripted):
-    scripted({0: [(2.0, 1.0, 7.0)]})
-    result = run(small_scenario(latency=STEP, failures=FAILURES), [0, 5, 6])
+def test_without_a_routable_replica_requests_wait_for_the_repair(run):
+    drill = [outage(0, 2.0, 1.0, 7.0)]
+    result = run(small_scenario(latency=STEP), [0, 5, 6], drill=drill)
     assert result.first_token_s.tolist() == [1.0, 11.0, 11.0]
     assert result.outcome.tolist() == [COMPLETED] * 3
 
 
-def test_the_retry_budget_ends_in_lost(run, scripted):
-    outage = (1.5, 0.1, 1.0)
-    scripted({0: [outage] * 10})
-    scenario = small_scenario(latency=STEP, failures=FAILURES, clients={"retries": 3})
-    result = run(scenario, [0.0], outputs=3)
+def test_the_retry_budget_ends_in_lost(run):
+    drill = [outage(0, 1.5 + 2.6 * turn, 0.1, 1.0) for turn in range(10)]
+    scenario = small_scenario(latency=STEP, clients={"retries": 3})
+    result = run(scenario, [0.0], outputs=3, drill=drill)
     assert (result.outcome[0], result.retries[0]) == (LOST, 3)
     assert np.isinf(result.ttft_s[0])
 
 
-def test_a_client_hangs_up_wherever_its_request_is(run, scripted):
+def test_a_client_hangs_up_wherever_its_request_is(run):
     """Running, waiting, stranded in a dead fleet, or on a replica that nobody knows dead."""
-    scenario = small_scenario(
-        engine={"max_num_seqs": 1}, latency=STEP, clients={"timeout": "4s"}, failures=FAILURES
-    )
-    scripted({})
+    scenario = small_scenario(engine={"max_num_seqs": 1}, latency=STEP, clients={"timeout": "4s"})
     result = run(scenario, [0, 0.5], outputs=100)
     assert result.outcome.tolist() == [TIMED_OUT] * 2
     assert result.finish_s.tolist() == [4.0, 4.5]
-    scripted({0: [(1.0, 0.0, 1e6)]})
-    assert run(scenario, [0.0, 2.0], outputs=5).outcome.tolist() == [TIMED_OUT] * 2
-    scripted({0: [(1.0, 1e6, 1.0)]})
-    assert run(scenario, [0.0, 2.0], outputs=5).outcome.tolist() == [TIMED_OUT] * 2
+    for undetected_s, down_s in ((0.0, 1e6), (1e6, 1.0)):
+        drill = [outage(0, 1.0, undetected_s, down_s)]
+        result = run(scenario, [0.0, 2.0], outputs=5, drill=drill)
+        assert result.outcome.tolist() == [TIMED_OUT] * 2
 
 
 def test_what_can_never_fit_is_rejected_at_arrival(run):
@@ -202,18 +185,19 @@ def test_by_default_tokens_that_prompts_share_are_computed_once(run):
     assert run(uncached, **rows).prefill_tokens == 100 + 100 + 64
 
 
-def test_a_repaired_replica_has_a_cold_cache(run, scripted):
-    scripted({0: [(15.0, 1.0, 1.0)]})
-    scenario = small_scenario(DEFAULT_ENGINE, STEP, failures=FAILURES)
-    result = run(scenario, [0, 10, 20, 30], inputs=100, shared_tokens=64)
+def test_a_repaired_replica_has_a_cold_cache(run):
+    drill = [outage(0, 15.0, 1.0, 1.0)]
+    scenario = small_scenario(DEFAULT_ENGINE, STEP)
+    result = run(scenario, [0, 10, 20, 30], inputs=100, shared_tokens=64, drill=drill)
     assert result.cached_tokens.tolist() == [0, 64, 0, 64]
 
 
-def test_a_failure_loses_the_cached_tokens_of_its_requests(run, scripted):
+def test_a_failure_loses_the_cached_tokens_of_its_requests(run):
     """Request 1 found 64 tokens on replica 0, and none on replica 1 where it starts over."""
-    scripted({0: [(12.5, 0.0, 100.0)]})
-    scenario = small_scenario(DEFAULT_ENGINE, STEP, failures=FAILURES)
-    result = run(scenario, [0, 10], inputs=100, outputs=[1, 9], replicas=2, shared_tokens=64)
+    drill = [outage(0, 12.5, 0.0, 100.0)]
+    scenario = small_scenario(DEFAULT_ENGINE, STEP)
+    shared = {"inputs": 100, "outputs": [1, 9], "replicas": 2, "shared_tokens": 64}
+    result = run(scenario, [0, 10], drill=drill, **shared)
     assert result.replica.tolist() == [0, 1]
     assert result.cached_tokens.tolist() == [0, 0]
     assert result.finish_s.tolist() == [1.0, 12.5 + 9]
@@ -243,35 +227,3 @@ def test_rival_fleets_meet_the_same_traffic_and_the_same_failures():
     assert three.output_tokens.tolist() == five.output_tokens.tolist()
     again = simulate(scenario, scenario.fleet.model_copy(update={"replicas": 3}), 7, 3)
     assert again.finish_s.tolist() == three.finish_s.tolist()
-
-
-@pytest.mark.slow
-def test_outages_are_stationary_from_the_start():
-    """At any instant a replica is down with probability downtime / (uptime + downtime), time zero
-    included, and what is left of an outage seen there has the mean of renewal theory. 40,000
-    replicas; a right model fails with probability below 1e-5 for each of the checks."""
-    given = {"mtbf": "1h", "detection": "1min", "repair": {"median": "10min", "p95": "40min"},
-             "cold_start": "5min"}  # fmt: skip
-    failures = ReplicaFailures.model_validate(given)
-    count = 40_000
-    share = unavailability(failures, 300.0)
-    looked_at_s = [0.0, 600.0, 7200.0]
-    down = np.zeros(len(looked_at_s))
-    residuals = []
-    for index in range(count):
-        clock_s, lives = 0.0, outages(failures, 300.0, stream(1, "outages", index))
-        while clock_s <= looked_at_s[-1]:
-            life = next(lives)
-            begin_s = clock_s + life.up_s
-            clock_s = begin_s + life.undetected_s + life.down_s
-            down += [begin_s <= at < clock_s for at in looked_at_s]
-            if begin_s == 0.0:
-                residuals.append(clock_s)
-    error = 4.6 * np.sqrt(share * (1 - share) / count)
-    assert np.abs(down / count - share).max() < error
-    sigma = failures.repair.sigma
-    repair_s2 = failures.repair.mean_s**2 * np.exp(sigma**2)  # E[repair^2] of a lognormal
-    mean_s, fixed_s = failures.repair.mean_s, 360.0
-    expected_s = (repair_s2 + 2 * fixed_s * mean_s + fixed_s**2) / (2 * (mean_s + fixed_s))
-    spread_s = np.std(residuals) / np.sqrt(len(residuals))
-    assert abs(np.mean(residuals) - expected_s) < 4.6 * spread_s

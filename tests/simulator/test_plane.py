@@ -47,7 +47,7 @@ def test_every_request_has_one_place_and_every_block_one_owner(first, caching):
 def test_preemption_storms_with_shared_prompts_balance():
     """Cases of few blocks and many sharers, where nodes are evicted, dropped and found again."""
     preempted = cached = 0
-    for seed in range(1000, 1040):
+    for seed in range(1000, 1060):
         case, planes = (
             random_case(seed, prefix_caching=True, chains="tree", rows=120, replicas=1, pools=1,
                         timeout_steps=None, queue_limit=None, admission_rule=False,
@@ -74,7 +74,8 @@ def audit_end(case, outcome):
     assert (outcome.replica >= 0)[completed].all()
     assert (outcome.retries <= setup.retries).all()
     assert (outcome.cached_tokens < workload.input_tokens + workload.output_tokens).all()
-    assert outcome.busy_ns <= setup.horizon_ns * len(setup.pool_of)
+    assert (outcome.busy_ns <= setup.horizon_ns).all()
+    assert (outcome.busy_ns >= 0).all() and outcome.tokens_lost >= 0
     if not outcome.stopped_early:
         samples = setup.horizon_ns // setup.sample_interval_ns + 1
         assert outcome.samples.shape == (samples, 5)

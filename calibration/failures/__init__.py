@@ -1,0 +1,1 @@
+"""Logs of incidents and traces of spot instances -> the faults of a scenario."""

@@ -1,0 +1,174 @@
+"""What failures did and what the fleet was paid for (planner.accounts), in words and tables."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports.tables import counted, number, percent
+
+Data = dict[str, Any]
+
+NAMED_MAX = 3
+"""Kinds of faults that a line names; the others are summed up."""
+DOWN_MAX = 10
+"""Numbers of replicas down that the page has a row for."""
+
+
+def account_lines(accounts: Data | None) -> list[str]:
+    """The block of `simulate` and `plan`; nothing of a fleet that neither fails nor changes."""
+    if accounts is None:
+        return []
+    periods, means = counted(accounts["periods"], "period"), accounts["means"]
+    return [
+        f"  failures and fleet, in {periods}",
+        f"    availability {share(means['availability'])}: minutes with at most "
+        f"{percent(accounts['available_error_rate'])} errors",
+        f"    replicas down {down_text(accounts['down'])}",
+        f"    incidents {tally_text(accounts['faults'], 'incidents')}",
+        *request_lines(accounts["faults"]),
+        f"    tokens to compute again {amount(means['tokens_lost'])} per period",
+        f"    GPU-hours per period: paid {amount(means['gpu_hours_paid'])}, "
+        f"useful {number(means['gpu_hours_useful']['value'])} "
+        f"({part(means['useful_share']['value'])})",
+        f"    starting {amount(means['cold_start_minutes'])} replica-minutes per period",
+    ]
+
+
+def request_lines(faults: Sequence[Data]) -> list[str]:
+    retried, lost = tally_text(faults, "retried"), tally_text(faults, "lost")
+    if retried == lost == "none":
+        return ["    requests hit by them none"]
+    return [
+        f"    requests hit by them and retried {retried}",
+        f"    requests hit by them and lost {lost}",
+    ]
+
+
+def down_text(down: Sequence[Data]) -> str:
+    """'1 or more for 3.1% of the time [1.2%, 5%], 2 or more for 0.2%; at most 3'."""
+    if not down:
+        return "never"
+    first = [
+        f"{each['replicas']} or more for {share(each['or_more'])} of the time" for each in down[:2]
+    ]
+    return f"{', '.join(first)}; at most {down[-1]['replicas']} at once"
+
+
+def tally_text(faults: Sequence[Data], count: str) -> str:
+    """'14: gpu 6, host 5, 3 other kinds 3': a count of all periods, by fault.
+
+    >>> kinds = [{"fault": "gpu", "lost": 2}, {"fault": "host", "lost": 5}]
+    >>> kinds += [{"fault": "nic", "lost": 0}]
+    >>> tally_text(kinds, "lost"), tally_text(kinds[2:], "lost")
+    ('7: host 5, gpu 2', 'none')
+    """
+    struck = sorted((each for each in faults if each[count]), key=lambda each: -each[count])
+    if not struck:
+        return "none"
+    named, others = struck[:NAMED_MAX], struck[NAMED_MAX:]
+    parts = [f"{each['fault']} {each[count]:,}" for each in named]
+    if others:
+        parts.append(f"{counted(len(others), 'other kind')} {sum(e[count] for e in others):,}")
+    return f"{sum(each[count] for each in struck):,}: {', '.join(parts)}"
+
+
+def share(estimate: Data) -> str:
+    """'3.1% [1.2%, 5%]' of a mean share; without an interval where none is known."""
+    return part(estimate["value"]) + interval(estimate, part)
+
+
+def part(share: float) -> str:
+    """Three digits of a share, more where nines count.
+
+    >>> part(0.03123), part(0.53736), part(0.99951), part(0.0), part(1.0)
+    ('3.12%', '53.7%', '99.951%', '0%', '100%')
+    """
+    return percent(share) if share >= 0.99 else f"{share * 100:.3g}%"
+
+
+def amount(estimate: Data) -> str:
+    return number(estimate["value"]) + interval(estimate, number)
+
+
+def interval(estimate: Data, shown: Any) -> str:
+    if estimate["low"] is None:
+        return ""
+    return f" [{shown(estimate['low'])}, {shown(estimate['high'])}]"
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+class FaultRow(NamedTuple):
+    """One kind of fault in all periods that the page is about, in words."""
+
+    fault: str
+    incidents: str
+    replicas: str
+    """Hit, each once per incident."""
+    notice: str
+    """Mean time from the fault until somebody knew, and until it was repaired."""
+    repair: str
+    open: str
+    """Not repaired at the end of its run."""
+    retried: str
+    lost: str
+
+
+def account_rows(accounts: Data) -> list[tuple[str, str, str]]:
+    """(what, mean per period, interval) of the figures that failures and scaling move."""
+    limit = percent(accounts["available_error_rate"])
+    names = {
+        "availability": (f"Availability: minutes with at most {limit} errors", part),
+        "requests_hit": ("Requests that a fault hit", number),
+        "tokens_lost": ("Tokens to compute again, since their KV was lost", number),
+        "gpu_hours_paid": ("GPU-hours paid, from provisioning on", number),
+        "gpu_hours_useful": ("GPU-hours useful: an engine step computes", number),
+        "useful_share": ("Useful share of what is paid", part),
+        "cold_start_minutes": ("Replica-minutes of starting", number),
+    }
+    rows = [(text, accounts["means"][name], shown) for name, (text, shown) in names.items()]
+    for each in accounts["down"][:DOWN_MAX]:
+        what = f"Time with {each['replicas']} or more replicas down"
+        rows.append((what, each["or_more"], part))
+    return [
+        (text, shown(estimate["value"]), interval(estimate, shown).strip() or "not known")
+        for text, estimate, shown in rows
+    ]
+
+
+def fault_rows(accounts: Data, incidents: pd.DataFrame) -> list[FaultRow]:
+    """Those faults that struck, by the scenario's order."""
+    rows = []
+    for each in accounts["faults"]:
+        if not each["incidents"]:
+            continue
+        own = incidents[incidents["fault"] == each["fault"]]
+        fresh = own[own["begin_s"] >= 0]
+        rows.append(
+            FaultRow(
+                fault=each["fault"],
+                incidents=f"{each['incidents']:,}",
+                replicas=f"{sum(map(len, own['replicas'])):,}",
+                notice=mean_time(fresh["noticed_s"] - fresh["begin_s"]),
+                repair=mean_time(fresh["end_s"] - fresh["begin_s"]),
+                open=f"{int(own['end_s'].isna().sum()):,}",
+                retried=f"{each['retried']:,}",
+                lost=f"{each['lost']:,}",
+            )
+        )
+    return rows
+
+
+def mean_time(times_s: pd.Series) -> str:
+    """Of those that are known.
+
+    >>> mean_time(pd.Series([30.0, 90.0, float("nan")])), mean_time(pd.Series([], dtype=float))
+    ('60 s', '–')
+    """
+    known = times_s.dropna()
+    if known.empty:
+        return "–"
+    mean_s = float(known.mean())
+    return f"{mean_s:.3g} s" if mean_s < 600 else f"{mean_s / 60:,.3g} min"

@@ -1,0 +1,180 @@
+"""The block of failures and fleet: short in the terminal, complete on the page."""
+
+import re
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from reports import page
+from reports.accounts import account_lines, account_rows, fault_rows, mean_time, tally_text
+from reports.answer import answer_line
+from reports.fleet_inputs import failures, fleet_parts
+from reports.folder import as_run, read_results
+from reports.image import house_style
+from reports.inputs import parts
+from reports.page import size_rows, write_report
+from reports.timeline import timeline
+from scenarios.loading import restore
+
+Data = dict[str, Any]
+
+
+@pytest.fixture
+def plan(write_folder: Any) -> Data:
+    return deepcopy(read_results(write_folder()).plan)
+
+
+def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
+    lines = account_lines(plan["accounts"])
+    assert len(lines) <= 12
+    assert lines == [
+        "  failures and fleet, in 8 periods",
+        "    availability 100%: minutes with at most 1% errors",
+        "    replicas down 1 or more for 25% [0%, 75%] of the time; at most 1 at once",
+        "    incidents 2: replica 2",
+        "    requests hit by them and retried 5: replica 5",
+        "    requests hit by them and lost 2: replica 2",
+        "    tokens to compute again 0.25 [0, 0.75] per period",
+        "    GPU-hours per period: paid 0.25 [0, 0.75], useful 0.25 (25%)",
+        "    starting 0.25 [0, 0.75] replica-minutes per period",
+    ]
+    assert account_lines(None) == []
+
+
+def test_many_kinds_of_faults_are_summed_up() -> None:
+    faults = [{"fault": f"f{n}", "incidents": n} for n in range(8)]
+    assert tally_text(faults, "incidents") == "28: f7 7, f6 6, f5 5, 4 other kinds 10"
+
+
+def test_nothing_happened_is_said_too(plan: Data) -> None:
+    accounts = plan["accounts"] | {"down": [], "faults": []}
+    text = "\n".join(account_lines(accounts))
+    assert "replicas down never" in text and "incidents none" in text
+    assert fault_rows(accounts, pd.DataFrame()) == []
+
+
+def test_the_page_tells_each_fault_that_struck(write_folder: Any) -> None:
+    results = read_results(write_folder())
+    (row,) = fault_rows(results.plan["accounts"], results.incidents)
+    assert row == ("replica", "2", "2", "10 s", "50 s", "1", "5", "2")
+    rows = account_rows(results.plan["accounts"])
+    assert rows[0] == ("Availability: minutes with at most 1% errors", "100%", "not known")
+    assert rows[-1] == ("Time with 1 or more replicas down", "25%", "[0%, 75%]")
+    assert mean_time(pd.Series([3600.0, 7200.0])) == "90 min"
+
+
+def test_the_page_has_the_block_where_there_is_one(
+    write_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "draw", lambda *given: {"p_sla": "", "timeline": ""})
+    text = write_report(write_folder()).read_text()
+    assert "<h2>Failures and fleet</h2>" in text
+    assert re.search(r"<td>replica</td><td class=\"n\">2</td>", text)
+    assert "every fault in those periods" in text
+
+    def told_before_this_was(plan: Data, scenario: Data) -> None:
+        del plan["accounts"], plan["cost"]["varies"], plan["cost"]["gpus_paid"]
+
+    assert "Failures and fleet" not in write_report(write_folder(told_before_this_was)).read_text()
+
+
+def test_a_folder_of_before_faults_were_told_is_read(write_folder: Any) -> None:
+    folder = write_folder()
+    requests = pd.read_parquet(folder / "requests.parquet").drop(columns="fault")
+    requests.to_parquet(folder / "requests.parquet")
+    manifest = (folder / "manifest.json").read_text().replace(', "incidents.parquet"', "")
+    (folder / "manifest.json").write_text(manifest)
+    results = read_results(folder)
+    assert results.incidents.empty
+    assert (as_run(results.requests).fault == -1).all()
+    with house_style():
+        assert len(timeline(results.timeline, 4, "3 min", results.incidents).axes) == 4
+
+
+def test_a_run_of_the_folder_knows_its_faults(write_folder: Any) -> None:
+    run = as_run(read_results(write_folder()).requests)
+    assert run.faults == ("replica",)
+    assert np.flatnonzero(run.hit).tolist() == [0, 1]
+
+
+def test_the_timeline_shades_the_worst_period_and_marks_all(write_folder: Any) -> None:
+    results = read_results(write_folder())
+
+    def drawn(worst: int) -> Figure:
+        with house_style():
+            return timeline(results.timeline, worst, "3 min", results.incidents)
+
+    shaded, plain = drawn(4).axes[-1], drawn(3).axes[-1]
+    spans = [patch.get_extents().transformed(shaded.transData.inverted()) for patch in
+             shaded.patches]  # fmt: skip
+    assert [(round(s.x0), round(s.x1)) for s in spans] == [(60, 110), (120, 180)]
+    assert [text.get_text() for text in shaded.texts] == ["replica", "replica"]
+    assert not plain.patches and not plain.texts
+    for axes in (shaded, plain):
+        (ticks,) = (line for line in axes.get_lines() if line.get_marker() == "|")
+        assert list(ticks.get_xdata()) == [60, 120]
+
+
+def test_the_cost_of_other_sizes_is_not_known_where_the_fleet_varies(plan: Data) -> None:
+    assert [round(row["usd_per_month"]) for row in size_rows(plan)] == [4248, 8496, 12744]
+    plan["cost"]["varies"] = True
+    assert [row["usd_per_month"] for row in size_rows(plan)] == [None, None, 12744.0]
+
+
+def test_the_answer_says_what_is_paid_for_if_that_is_something_else(plan: Data) -> None:
+    assert "paid for" not in answer_line(plan)
+    plan["cost"]["gpus_paid"] = 4.25
+    assert "= 6 GPUs, 4.25 GPUs paid for, 12,744 USD/month" in answer_line(plan)
+
+
+# --- inputs --------------------------------------------------------------------------------------
+
+
+def scenario_data(**changes: Any) -> Data:
+    base = restore(
+        {
+            "version": 1, "name": "s", "horizon": "60s",
+            "model": "meta-llama/Llama-3.1-8B-Instruct",
+            "replica": {"gpu": "h100-sxm-80gb", "engine": {"name": "vllm"}},
+            "traffic": [{
+                "name": "all", "arrivals": {"kind": "poisson", "rate": "5/s"},
+                "input_tokens": {"kind": "constant", "tokens": 5},
+                "output_tokens": {"kind": "constant", "tokens": 5},
+            }],
+            "fleet": {"replicas": 2},
+        } | changes
+    )  # fmt: skip
+    return base.as_yaml_data()
+
+
+def test_inputs_list_every_fault_with_source_and_confidence() -> None:
+    data = scenario_data(failures={"presets": ["h100-mature"], "scale": 10.0})
+    told = failures(data["failures"])
+    assert told["presets"] == ["h100-mature"]
+    assert told["gpu-hard"].startswith("gpu, 69.7 per 1e6 GPU-hours: silence")
+    assert "Confidence rate high / repair low. Source: Llama 3 Herd" in told["gpu-hard"]
+    on_page = dict(dict(parts(data))["Failures"])
+    assert on_page["gpu-hard"] == told["gpu-hard"]
+    assert dict(dict(parts(data))["Starts"])["provision"] == "284 s (p95 15 min)"
+
+
+def test_inputs_of_a_fleet_where_nothing_happens_are_short() -> None:
+    titles = {title for title, part in fleet_parts(scenario_data()) if part}
+    assert titles == {"Failures"}
+    assert dict(parts(scenario_data()))["Failures"] == [("failures", "none")]
+
+
+def test_the_short_form_of_failures_is_told() -> None:
+    replica = {"mtbf": "400h", "detection": "10s", "repair": {"median": "5min", "p95": "15min"},
+               "cold_start": "3min"}  # fmt: skip
+    told = failures(scenario_data(failures={"replica": replica})["failures"])
+    assert "known after 10 s; repair 5 min (p95 15 min) + cold start" in told["replica"]
+    assert told["every start"] == "180.0s"
+
+
+def test_shown_lines_fit_a_terminal(plan: Data) -> None:
+    assert max(map(len, account_lines(plan["accounts"]))) <= 100

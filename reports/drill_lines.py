@@ -62,8 +62,9 @@ def kill_text(kill: Data) -> str:
 
 def incident_text(data: Data) -> str:
     hit = ranged(data["replicas_hit"], lambda value: f"{value:.0f}")
-    back = ranged(data["all_up_after_s"], lasting)
-    return f"replicas hit: {hit}; all up again after {back}"
+    after_s = data["all_up_after_s"]
+    word = "after " if after_s["median"] not in (None, float("inf")) else ""
+    return f"replicas hit: {hit}; all up again: {word}{ranged(after_s, lasting)}"
 
 
 def table(data: Data) -> Iterator[list[str]]:

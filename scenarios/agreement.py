@@ -79,6 +79,16 @@ def racks_hold_a_replica(fleet: Fleet, main: Replica) -> None:
             )
 
 
+def zones_are_reached(topology: Topology) -> None:
+    """`pack` goes on to the next zone when one is full, so it has to know when that is."""
+    if topology.placement == "pack" and topology.zones > 1 and topology.gpus_per_zone is None:
+        raise refuse(
+            "zones after the first, which never fills up",
+            "`nodes_per_rack` and `racks_per_zone` beside it, or `placement: spread`",
+            *("fleet", "topology", "zones"),
+        )
+
+
 def fleet_has_room(fleet: Fleet, main: Replica, planned: int) -> None:
     """Zones of a given size hold so many GPUs and no more; `planned`: the most replicas that the
     planner may try."""

@@ -21,11 +21,12 @@ from scenarios.agreement import (
     racks_hold_a_replica,
     rollout_within_the_period,
     schedule_knows_the_time,
+    zones_are_reached,
 )
 from scenarios.catalogue.facts import Model
 from scenarios.clients import Clients
 from scenarios.demand import CALENDAR, Traffic
-from scenarios.failures import Failures, ReplicaFailures
+from scenarios.failures import Failures
 from scenarios.fleet import ColdStart, Fleet, Replica, WholeStart
 from scenarios.latency import Latency
 from scenarios.memory import weight_bytes
@@ -33,7 +34,6 @@ from scenarios.objectives import Objective, ObjectiveText
 from scenarios.part import Part
 from scenarios.references import model_reference
 from scenarios.times import FixedTime
-from scenarios.times import LognormalTime as Duration
 from scenarios.units import (
     PositiveSeconds,
     Range,
@@ -43,8 +43,6 @@ from scenarios.units import (
     WeekTime,
     Whole,
 )
-
-__all__ = ["Clients", "Duration", "Failures", "PlanBounds", "ReplicaFailures", "Scenario", "Sla"]
 
 
 class Sla(Part):
@@ -154,6 +152,7 @@ class Scenario(Part):
         if self.failures is not None:
             rollout_within_the_period(self.failures, self.horizon_s)
             faults_of_hardware_that_exists(self.failures, self.fleet.topology)
+        zones_are_reached(self.fleet.topology)
         racks_hold_a_replica(self.fleet, self.replica)
         fleet_has_room(self.fleet, self.replica, self.plan.replicas[1] if self.plan else 0)
         return self
@@ -192,14 +191,6 @@ class Scenario(Part):
         """Weights that each node of a replica reads when it starts."""
         nodes = math.ceil(replica.gpus / self.fleet.topology.gpus_per_node)
         return weight_bytes(self.model, replica.precision) / nodes
-
-    @property
-    def cold_start_s(self) -> float:
-        """Mean seconds from repaired to serving, of `failures.replica`; 0 without it."""
-        if self.failures is None or self.failures.replica is None:
-            return 0.0
-        phases = self.cold_start.phases("cold", self.bytes_to_load(self.replica))
-        return sum(time.mean_s for _, time in phases)
 
     @property
     def hash(self) -> str:

@@ -68,6 +68,7 @@ def new_state(setup: Setup) -> State:
         phases=np.zeros((replicas, max(p.limits.block_tokens for p in pools)), dtype=np.int32),
         waiting=np.full((replicas, max(ranks.size, 1) if by_priority else 1, 2), -1, np.int32),
         requests=request_records(setup, ranks, copies),
+        hit_by=np.full(copies * rows, -1, dtype=np.int32),
         ended=np.zeros(rows, dtype=np.int32),
         **waiting_rows(setup, copies),
         fits=twice(
@@ -245,7 +246,7 @@ def request_records(setup: Setup, ranks: Ints, copies: int) -> Any:
     fresh.first_token_ns = fresh.finish_ns = fresh.last_token_ns = NEVER_NS
     fresh.prompt = twice(demand.input_tokens, copies)
     fresh.output = twice(demand.output_tokens, copies)
-    fresh.own_node = fresh.next = fresh.replica = fresh.fault = -1
+    fresh.own_node = fresh.next = fresh.replica = -1
     fresh.outcome = UNFINISHED
     if demand.follow_ups is not None:
         fresh.joined_ns = -NEVER_NS

@@ -18,7 +18,6 @@ from simulator.traffic import NS_PER_S
 
 REQUEST_COLUMNS = (
     "first_token_ns", "finish_ns", "replica", "preemptions", "retries", "outcome", "cached_tokens",
-    "fault",
 )  # fmt: skip
 
 
@@ -201,15 +200,18 @@ def outcome_of(state: State) -> Outcome:
     """What the state tells after a run; nothing of it keeps the records alive."""
     fleet, rows = state.fleet[0], int(state.fleet[0].rows)
     columns = {name: state.requests[name][:rows].copy() for name in REQUEST_COLUMNS}
+    fault = state.hit_by[:rows]
     if state.requests.size > rows:  # copies; some have decided what became of their request
         copies = state.requests[rows:]
         deciding = copies.outcome != UNFINISHED
         for name in set(REQUEST_COLUMNS) - {"preemptions", "retries"}:
             columns[name][deciding] = copies[name][deciding]
         columns["preemptions"] += copies.preemptions
+        fault[deciding] = state.hit_by[rows:][deciding]
     return Outcome(
         arrival_ns=state.arrival_ns[:rows],
         **columns,
+        fault=fault,
         samples=state.samples[: fleet.sampled],
         itl_histogram=state.histogram,
         steps=int(fleet.steps),

@@ -17,8 +17,9 @@ from calibration.failures.fitted import (
     confidence,
     time_yaml,
 )
+from calibration.failures.hazards import poisson_rate
 from calibration.failures.instants import text_of
-from calibration.failures.lifetimes import Fit, Floats, Lifetimes, best_fit, poisson_rate
+from calibration.failures.lifetimes import Fit, Floats, Lifetimes, best_fit
 from calibration.failures.log import Incident, Log
 from calibration.failures.renewals import between_failures
 from calibration.failures.watched import Watched, Window, about, needs_counts, window_of, within

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calibration.failures.lifetimes import Interval, Lifetimes, weibull_shape
+from calibration.failures.hazards import weibull_shape
+from calibration.failures.lifetimes import Interval, Lifetimes
 from calibration.failures.log import Incident
 
 BY_COMPONENT, OF_ALL = "failures of one component", "failures of the whole fleet"

@@ -26,15 +26,8 @@ from calibration.failures.fitted import (
     time_text,
     time_yaml,
 )
-from calibration.failures.lifetimes import (
-    Fit,
-    Floats,
-    Interval,
-    Lifetimes,
-    best_fit,
-    poisson_rate,
-    weibull_shape,
-)
+from calibration.failures.hazards import poisson_rate, weibull_shape
+from calibration.failures.lifetimes import Fit, Floats, Interval, Lifetimes, best_fit
 from calibration.failures.spot import Zone
 from calibration.traffic.rounding import significant
 from simulator.traffic.formats.faults import TraceError

@@ -171,8 +171,6 @@ class Engine(Part):
     block_tokens: Positive = 16
     mixed_steps: StrictBool = True
     """Whether prefills and decodes share a step unless told otherwise."""
-    cold_start_s: Seconds
-    """From a healthy node to a replica that serves, when the scenario does not say."""
     source: str
     date: str
 

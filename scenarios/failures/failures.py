@@ -149,13 +149,16 @@ class Failures(Part):
                     inside = ("repair", index, "swap") if key[0] == "faults" else ()
                     what = f"fault {fault.name} swaps for a spare, and there are none"
                     raise refuse(what, "`spares: {nodes: 2}` beside `faults`", *key, *inside)
-        repairs = [repair for _, fault in self.named for repair in fault.repairs]
-        by_hand = any(repair.hands_on for repair in repairs)
-        what = "no repair here is done by hand"
-        for given, part in ((self.spares, "spares"), (self.repair_crews, "repair_crews")):
-            if given is not None and not by_hand:
-                allowed = f"no {part}, or a fault with `repair: {{time: 2d, hands_on: true}}`"
-                raise refuse(what, allowed, part)
+        by_hand = [
+            fault for _, fault in self.named if any(repair.hands_on for repair in fault.repairs)
+        ]
+        example = "a fault with `repair: {time: 2d, hands_on: true}`"
+        if self.repair_crews is not None and not by_hand:
+            what = "no repair here is done by hand"
+            raise refuse(what, f"no repair_crews, or {example}", "repair_crews")
+        if self.spares is not None and not any(fault.swappable for fault in by_hand):
+            what = "no repair by hand here is of one node"
+            raise refuse(what, f"no spares, or {example}", "spares")
         return self
 
     @property

@@ -28,6 +28,7 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "zone": ("gpu", "node", "rack", "zone"),
 }
 """What a rate may be counted per: the scope itself, or what it is made of."""
+SWAPPABLE = ("gpu", "replica", "node")
 DRAIN_TIMEOUT_S = 300.0
 INTERVAL_MIN_S = 1e-3
 SUDDEN = ("crash", "silence")
@@ -220,12 +221,19 @@ class Fault(Part):
                 raise refuse(f"nothing to the effect {effect}", f"with {GOES_WITH[key]}", key)
         if self.burst is not None and self.scope == "zone":
             raise refuse("nothing in a zone is beside the zone", "with a smaller scope", "burst")
-        for index, repair in enumerate(self.repairs if slow else ()):
-            if repair.start != "none" or repair.swap_s is not None:
-                what = "a start of what never stopped" if repair.start != "none" else "a swap of it"
-                key = "swap" if repair.start == "none" else "start"
-                raise refuse(what, "no such key with effect slow", "repair", index, key)
+        for index, repair in enumerate(self.repairs):
+            if slow and repair.start != "none":
+                what = "a start of what never stopped"
+                raise refuse(what, "no such key with effect slow", "repair", index, "start")
+            if repair.swap_s is not None and not self.swappable:
+                what = f"a spare node in place of a whole {self.scope}"
+                raise refuse(what, "with scope gpu, replica or node", "repair", index, "swap")
         return self
+
+    @property
+    def swappable(self) -> bool:
+        """A single node at most is broken: a spare can take its place."""
+        return self.scope in SWAPPABLE
 
     @property
     def mean_repair_s(self) -> float:

@@ -22,7 +22,8 @@ class Topology(Part):
     """As many racks as it takes when not given."""
     zones: Annotated[Count, Field(le=ZONES_MAX)] = 1
     placement: Literal["spread", "pack"] = "spread"
-    """Replicas take turns between zones, or fill one after the other."""
+    """Replicas take turns between zones (and racks, where a zone has so many), or fill one zone
+    after the other. Within, nodes are filled one by one."""
 
     @model_validator(mode="after")
     def racks_of_nodes(self) -> Self:

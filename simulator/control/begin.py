@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import simpy
 
-from scenarios.failures import Fault, Scope
+from scenarios.failures import Fault
 from scenarios.fleet import Fleet
 from scenarios.model import Scenario
 from simulator.control.books import Books
@@ -13,9 +13,9 @@ from simulator.control.drill import NAME as DRILL
 from simulator.control.drill import Kill, component_named, fault_of, scripted
 from simulator.control.effects import Hazard, Site
 from simulator.control.faults import break_down
-from simulator.control.history import with_history
+from simulator.control.history import memory_s
 from simulator.control.lives import Life, Lives, Process, nanoseconds
-from simulator.control.placement import Component, components
+from simulator.control.placement import groups
 from simulator.control.repair import Workshop
 from simulator.control.rollout import CAUSE as ROLLOUT
 from simulator.control.rollout import roll_out
@@ -90,34 +90,45 @@ class Control:
         self.books.faults = (*self.books.faults, name)
         return len(self.books.faults) - 1
 
-    def components(self, scope: Scope) -> tuple[Component, ...]:
-        return components(self.fleet.topology, self.stocks, scope)
-
     # --- what happens ----------------------------------------------------------------------------
 
     def hazard(self, fault: Fault, code: int) -> Hazard:
         return Hazard(self.site, fault, code, simpy.Resource(self.env, fault.at_most))
 
-    def begin_faults(self, early: bool) -> None:
-        """Those that have a history, or the others."""
-        end_s = self.scenario.horizon_s + self.scenario.drain_s
-        span_s = end_s - self.env.now / NS_PER_S
-        named_early = {f.name for f in with_history(self.failures)} if self.failures else set()
-        for code, fault in enumerate(self.faults):
-            if (fault.name in named_early) == early:
-                for process in break_down(
-                    self.hazard(fault, code),
-                    self.components(fault.scope),
-                    self.starts,
-                    span_s,
-                    self.stream_of_failures,
-                ):
-                    self.env.process(process)
+    def begin_fault(self, fault: Fault, code: int) -> None:
+        """Its processes, from now on. The run must not have begun, or only its history."""
+        span_s = self.scenario.horizon_s + self.scenario.drain_s - self.env.now / NS_PER_S
+        for process in break_down(
+            self.hazard(fault, code),
+            groups(self.fleet.topology, self.stocks, fault.scope),
+            self.starts,
+            span_s,
+            self.stream_of_failures,
+        ):
+            self.env.process(process)
 
-    def begin_rest(self) -> Process:
-        """With the traffic."""
+    def begin_early(self, fault: Fault, code: int, memory_s: float) -> Process:
+        """A fault whose history tells."""
+        begin_ns = -nanoseconds(self.scenario.preroll_s + memory_s)
+        yield self.env.timeout(max(begin_ns - self.env.now, 0))
+        self.begin_fault(fault, code)
+
+    def begin(self) -> Process:
+        """Everything, as early as it has to be; most of it with the traffic."""
+        others = []
+        for code, fault in enumerate(self.faults):
+            memory = memory_s(self.failures, fault) if self.failures else 0.0
+            if memory:
+                self.env.process(self.begin_early(fault, code, memory))
+            else:
+                others.append((fault, code))
         yield self.env.timeout(-nanoseconds(self.scenario.preroll_s) - self.env.now)
-        self.begin_faults(early=False)
+        for fault, code in others:
+            self.begin_fault(fault, code)
+        self.begin_changes()
+
+    def begin_changes(self) -> None:
+        """What is done to the fleet on purpose: rollout and scaling."""
         scaled, slots = main_sizes(self.scenario, self.fleet)
         ids = list(range(scaled))
         if self.failures and self.failures.rollout:
@@ -165,6 +176,5 @@ def start_control(
     control = Control(plane, scenario, fleet, seed, replication)
     for process in control.scripted(drill) if drill else ():
         plane.env.process(process)
-    control.begin_faults(early=True)
-    plane.env.process(control.begin_rest())
+    plane.env.process(control.begin())
     return control.books

@@ -14,7 +14,7 @@ from simulator.control.effects import Hazard, strike
 from simulator.control.lives import Process, nanoseconds
 from simulator.control.openings import Opening, openings
 from simulator.control.outages import choose, draw_outage, draw_outage_under_way
-from simulator.control.placement import Component
+from simulator.control.placement import Component, Group
 from simulator.control.starts import Starts
 from simulator.control.times import draw_s
 
@@ -27,7 +27,7 @@ STARTS_SEEN = 50
 
 def break_down(
     hazard: Hazard,
-    components: Sequence[Component],
+    groups: Sequence[Group],
     starts: Starts,
     span_s: float,
     stream_of: StreamOf,
@@ -46,7 +46,7 @@ def break_down(
     if fault.effect != "slow":
         kinds = {repair.start for repair in fault.repairs}
         recent_s = STARTS_SEEN * max(map(starts.mean_s, kinds))
-    for opening in openings(fault, components, checks, span_s, recent_s, luck_of):
+    for opening in openings(fault, groups, checks, span_s, recent_s, luck_of):
         rng = stream_for(opening.component)
         if opening.age_s < recent_s and not opening.broken:
             find_starts(hazard, opening, starts, rng)
@@ -56,6 +56,7 @@ def break_down(
             outage = draw_outage_under_way(fault, checks, rng)
             yield follow(hazard, opening.component, outage, 0.0)
     if fault.burst is not None:
+        components = [component for group in groups for component in group.components]
         for zone in sorted({component.zone for component in components}):
             own = [component for component in components if component.zone == zone]
             rngs = [stream_of(fault.name, "burst", *one.key) for one in own]

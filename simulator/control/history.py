@@ -8,8 +8,6 @@ faded to below 1 % after five mean repairs, but for queues at crews that are bus
 time, which need longer.
 """
 
-from collections.abc import Iterator
-
 from scenarios.failures import Failures, Fault
 from simulator.control.outages import mean_outage_s, mean_uptime_s
 
@@ -24,20 +22,14 @@ def history_s(failures: Failures | None) -> float:
     """From the beginning of control to that of the traffic. It is the same for any fleet."""
     if failures is None:
         return 0.0
-    return max(map(memory_s, with_history(failures)), default=0.0)
+    return max((memory_s(failures, fault) for fault in failures.all), default=0.0)
 
 
-def with_history(failures: Failures) -> Iterator[Fault]:
-    """The faults whose components wait for each other, or break together."""
+def memory_s(failures: Failures, fault: Fault) -> float:
+    """How long before the traffic its processes begin: as far back as what happened still tells.
+    0 where components neither wait for each other nor break together."""
     limited = failures.spares is not None or failures.repair_crews is not None
-    for fault in failures.all:
-        if fault.burst is not None or (limited and any(r.hands_on for r in fault.repairs)):
-            yield fault
-
-
-def memory_s(fault: Fault) -> float:
-    """How far back what happened still tells."""
-    lengths_s = [repair.time.mean_s for repair in fault.repairs if repair.hands_on]
+    lengths_s = [repair.time.mean_s for repair in fault.repairs if repair.hands_on and limited]
     longest_s = max(lengths_s, default=0.0)
     if fault.burst is not None:
         longest_s = max(longest_s, mean_outage_s(fault, None) + fault.burst.within_s)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.failures import Fault
 from scenarios.fleet import HealthChecks
 from scenarios.times import ExponentialTime, Time
 from simulator.control.outages import mean_outage_s, mean_uptime_s
-from simulator.control.placement import Component
-from simulator.control.times import biased_quantile_s
+from simulator.control.placement import Component, Group
+from simulator.control.times import age_and_rest_s
 
 ONE_S = ExponentialTime.model_construct(exponential_s=1.0)
 
@@ -36,7 +37,7 @@ class Opening(NamedTuple):
 
 def openings(
     fault: Fault,
-    components: Sequence[Component],
+    groups: Sequence[Group],
     checks: HealthChecks | None,
     span_s: float,
     recent_s: float,
@@ -46,34 +47,34 @@ def openings(
 
     rng_of: the stream of a pool. A component's numbers depend on its place in the pool alone.
     """
+    base = ONE_S if fault.every is None else fault.every
+    down_s = mean_outage_s(fault, checks)
     found = []
-    for pool in dict.fromkeys(component.pool for component in components):
-        own = [component for component in components if component.pool == pool]
-        numbers = np.array([component.number for component in own])
-        luck = rng_of(pool).random((int(numbers.max()) + 1, 4))[numbers]
-        base, scale = ONE_S if fault.every is None else fault.every, uptime_scales(fault, own)
+    for group in groups:
+        luck = rng_of(group.pool).random((int(group.numbers.max()) + 1, 4))[group.numbers]
+        scale = uptimes(fault, group)
         if fault.lemons is not None:
             scale = np.where(luck[:, 0] < fault.lemons.share, scale / fault.lemons.times, scale)
-        down_s = mean_outage_s(fault, checks)
         broken = luck[:, 1] * (scale * base.mean_s + down_s) < down_s
-        whole_s = biased_quantile_s(base, luck[:, 2]) * scale
-        age_s = luck[:, 3] * whole_s
-        told = broken | (whole_s - age_s < span_s) | (age_s < recent_s)
-        found += [
-            Opening(
-                own[index],
-                base.times(float(scale[index])),
-                bool(broken[index]),
-                float(age_s[index]),
-                float(whole_s[index] - age_s[index]),
+        age, rest = age_and_rest_s(base, luck[:, 2], luck[:, 3])
+        age_s, rest_s = age * scale, rest * scale
+        for index in np.flatnonzero(broken | (rest_s < span_s) | (age_s < recent_s)).tolist():
+            found.append(
+                Opening(
+                    group.components[index],
+                    base.times(float(scale[index])),
+                    bool(broken[index]),
+                    float(age_s[index]),
+                    float(rest_s[index]),
+                )
             )
-            for index in np.flatnonzero(told).tolist()
-        ]
     return found
 
 
-def uptime_scales(fault: Fault, components: Sequence[Component]) -> np.ndarray:
-    """Of each component: what its times of work are measured in, seconds or the given `every`."""
+def uptimes(fault: Fault, group: Group) -> NDArray[np.float64]:
+    """Mean times of work in units of the given `every`, or in seconds."""
     if fault.every is not None:
-        return np.ones(len(components))
-    return np.array([mean_uptime_s(fault, component.units) for component in components])
+        return np.ones(len(group.components))
+    if fault.rate is None:
+        return np.full(len(group.components), mean_uptime_s(fault))
+    return mean_uptime_s(fault) / group.units[fault.rate.unit]

@@ -11,6 +11,9 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scenarios.failures import Scope
 from scenarios.fleet import Topology
 
@@ -148,7 +151,28 @@ def standing(topology: Topology, stocks: Sequence[Stock]) -> list[Standing]:
     return [Standing(id, *row) for id, row in enumerate(rows)]
 
 
+class Group(NamedTuple):
+    """All components of one scope in one pool, also as columns."""
+
+    pool: str
+    components: tuple[Component, ...]
+    numbers: NDArray[np.int64]
+    units: dict[str, NDArray[np.int64]]
+
+
 @lru_cache(maxsize=64)
+def groups(topology: Topology, stocks: tuple[Stock, ...], scope: Scope) -> tuple[Group, ...]:
+    """The components of that scope, by pool."""
+    known = components(topology, stocks, scope)
+    pools = dict.fromkeys(component.pool for component in known)
+    return tuple(group_of([one for one in known if one.pool == pool]) for pool in pools)
+
+
+def group_of(own: Sequence[Component]) -> Group:
+    units = {unit: np.array([one.units[unit] for one in own]) for unit in own[0].units}
+    return Group(own[0].pool, tuple(own), np.array([one.number for one in own]), units)
+
+
 def components(
     topology: Topology, stocks: tuple[Stock, ...], scope: Scope
 ) -> tuple[Component, ...]:

@@ -34,7 +34,16 @@ def draw_biased_s(time: Time, rng: np.random.Generator) -> float:
 
 def draw_residual_s(time: Time, rng: np.random.Generator) -> float:
     """Seconds that are left of one that is under way at a random instant."""
-    return float(rng.random()) * draw_biased_s(time, rng)
+    return float(age_and_rest_s(time, rng.random(), rng.random())[1])
+
+
+def age_and_rest_s(time: Time, u: Any, v: Any) -> tuple[Any, Any]:
+    """Of times that are under way at a random instant, from two uniform numbers each: how long they
+    have lasted, and how long they still will. An exponential time's are independent."""
+    if isinstance(time, ExponentialTime):
+        return quantile_s(time, u), quantile_s(time, v)
+    whole_s = biased_quantile_s(time, u)
+    return v * whole_s, (1.0 - v) * whole_s
 
 
 def quantile_s(time: Time, u: Any) -> Any:

@@ -35,6 +35,7 @@ def advance(s, until_ns):
     """Everything before `until_ns`. Returns the row of an arrival that Python code must send,
     STRANDED if it must route those (call again afterwards), or NOBODY; both at `fleet.now_ns`."""
     fleet = s.fleet[0]
+    rows, watching, by_rule, shedding = fleet.rows, fleet.watching, fleet.by_rule, fleet.shedding
     while not fleet.lost:
         looking_ns = look_until_ns(s)
         row = next_arrival(s)
@@ -44,34 +45,35 @@ def advance(s, until_ns):
         looking = looking_ns <= now_ns
         if looking:
             now_ns = looking_ns
-        elif fleet.watching and fleet.clock_ns < now_ns:
+        elif watching and fleet.clock_ns < now_ns:
             looking = True
         happening = now_ns < until_ns and not looking
         sampling = happening and fleet.sample_ns == now_ns
         returning = happening and not sampling and fleet.back_ns == now_ns
         arriving = happening and not (sampling or returning) and arrival_ns == now_ns
         first, second, avoided = 0, EVERYONE, -1
-        if arriving and row >= fleet.rows:
+        if arriving and row >= rows:
             avoided = holder(s, row, now_ns)
             if avoided >= 0:
                 s.load[avoided] += AVOIDED
-        if arriving and (row >= fleet.rows or not fleet.by_rule):
+        if arriving and (row >= rows or not by_rule):
             first, second = candidates(s, row)
-        catch_up(s, first, EVERYONE if fleet.shedding else second, now_ns, looking)
-        fleet.now_ns = now_ns
-        if looking and fleet.watching:
+        catch_up(s, first, EVERYONE if shedding else second, now_ns, looking)
+        if looking and watching:
             settle(s)
             fleet.clock_ns = now_ns
         if sampling:
             take_sample(s)
         elif returning:
+            fleet.now_ns = now_ns
             if s.load[bring_back(s)] < CLOSED and fleet.stranded > 0:
                 return STRANDED
         elif arriving:
-            is_sent = avoided >= 0 or row < fleet.rows
+            is_sent = avoided >= 0 or row < rows
             if take_arrival(s, row):
                 is_sent = enters(s, row, now_ns)
-            if is_sent and row < fleet.rows and fleet.by_rule:
+            if is_sent and row < rows and by_rule:
+                fleet.now_ns = now_ns
                 return row
             if is_sent:
                 send_out(s, row, now_ns, first, second)

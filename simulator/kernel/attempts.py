@@ -67,7 +67,10 @@ def hangs_up_now(s, replica_id, row, at_ns, now_ns):
     """A request has left its replica because its client is gone since `at_ns`."""
     replica = s.replicas[replica_id]
     if replica.fault >= 0:
-        s.requests[row].fault = replica.fault
+        s.hit_by[row] = replica.fault
+    if not s.fleet[0].watching:
+        end(s, row, TIMED_OUT, at_ns, now_ns)
+        return
     event = TIMEOUT
     if at_ns == patience_ns(s, row):
         event = PATIENCE
@@ -108,7 +111,7 @@ def fails(s, row, reason, at_ns, now_ns, at_once):
     the caller must send it again at once; only if it would do so."""
     fleet = s.fleet[0]
     original = row - fleet.rows if row >= fleet.rows else row
-    request, attempt = s.requests[original], s.requests[row]
+    request = s.requests[original]
     retried = (fleet.retried >> reason) & 1 == 1
     if not retried or request.retries >= fleet.retries or fleet.budget < MILLION:
         outcome = LOST
@@ -120,7 +123,7 @@ def fails(s, row, reason, at_ns, now_ns, at_once):
         return False
     fleet.budget -= MILLION
     request.retries += 1
-    request.replica, request.fault = attempt.replica, attempt.fault
+    request.replica, s.hit_by[original] = s.requests[row].replica, s.hit_by[row]
     lose_progress(s, original)
     if at_once and fleet.wait_first_ns == 0:
         return True

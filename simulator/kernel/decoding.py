@@ -45,7 +45,7 @@ def decode(s, replica_id, until_ns):
     step, contexts, phase = replica.step, replica.contexts, replica.phase
     free, busy_ns, steps = replica.free, replica.busy_ns, 0
     block_tokens, prefix_caching = pool.block_tokens, pool.prefix_caching
-    slowness = replica.slowness
+    per_s = replica.slowness * 1e9
     horizon_ns, last_step = fleet.horizon_ns, replica.min_finish - 1
     # Nobody joins while the head is stuck, unless one with precedence over it could.
     closed = replica.stuck and not pool.priority
@@ -73,7 +73,7 @@ def decode(s, replica_id, until_ns):
         if prefix_caching and needed > 0:
             take_blocks(s, replica_id, needed)
         seconds = linear_s(time, count, count, contexts, contexts + count) + experts
-        duration_ns = whole_ns(seconds * slowness)
+        duration_ns = whole_ns(seconds, per_s)
         now_ns += duration_ns
     fleet.steps += steps
     s.boundary_ns[replica_id], replica.duration_ns = now_ns, duration_ns

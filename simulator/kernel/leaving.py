@@ -178,5 +178,5 @@ def drain(s, replica_id, rows, now_ns):
     s.boundary_ns[replica_id] = s.end_ns[replica_id] = NEVER_NS
     if replica.fault >= 0:
         for place in range(count):
-            s.requests[rows[place]].fault = replica.fault
+            s.hit_by[rows[place]] = replica.fault
     return count

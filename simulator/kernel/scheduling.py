@@ -98,7 +98,7 @@ def begin_step(s, replica_id, now_ns, decodes):
     replica.stepping = 1
     time = s.times[replica.pool]
     seconds = step_s(time, prefill_tokens, decode_tokens, sequences, contexts, pairs)
-    replica.duration_ns = whole_ns(seconds * replica.slowness)
+    replica.duration_ns = whole_ns(seconds, replica.slowness * 1e9)
     s.boundary_ns[replica_id] = now_ns + replica.duration_ns
 
 

@@ -89,7 +89,6 @@ REQUEST = np.dtype(
         ("replica", "i4"),
         ("preemptions", "i4"),
         ("retries", "i4"),
-        ("fault", "i4"),  # the last one that hit it; -1: none
         ("rank", "i2"),  # of its priority number among those of the workload
         ("outcome", "i1"),
         ("counted", "i1"),
@@ -246,6 +245,8 @@ class State(NamedTuple):
     """int32[R, ranks, 2]: head and tail of each waiting queue."""
     requests: Any
     """REQUEST[N]."""
+    hit_by: Any
+    """int32[N]: the last fault that hit each, -1: none."""
     ended: Any
     """int32[N requests]: the rows that have ended, in that order (a copy, if it decided how); the
     first `fleet.ended` are in use."""

@@ -90,9 +90,9 @@ def in_python(time: StepTime, *load: int) -> float:
 
 
 @kernel
-def whole_ns(seconds):
-    """Whole nanoseconds, at least one."""
-    return max(np.int64(np.rint(seconds * 1e9)), np.int64(1))
+def whole_ns(seconds, per_s):
+    """Whole nanoseconds, at least one; `per_s` is a billion, or more on a slow replica."""
+    return max(np.int64(np.rint(seconds * per_s)), np.int64(1))
 
 
 @door

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from calibration.failures.fit import fit, watched_of
+from calibration.failures.hazards import poisson_rate, weibull_shape
 from calibration.failures.incident_fit import fit_incidents
 from calibration.failures.lifetimes import (
     LN2,
@@ -17,8 +18,6 @@ from calibration.failures.lifetimes import (
     best_fit,
     median_interval,
     most_likely,
-    poisson_rate,
-    weibull_shape,
 )
 from calibration.failures.log import Incident, Log, read_log
 from calibration.failures.spot import Zone, read_zones

@@ -160,7 +160,6 @@ MY_ENGINE = """
 engines:
   my-engine:
     kept_memory: 2GB
-    cold_start: 1min
     source: our logs
     date: 2026-11
 """
@@ -261,7 +260,7 @@ def test_every_engine_was_measured_and_shares_the_rest_with_all(engine):
     shelf = coefficients()["engines"]
     assert engine.name in shelf
     fitted = {**shelf["unknown"], **shelf[engine.name]}
-    rest = {"kept_memory": "2GB", "cold_start": "1min", "source": "a test", "date": "2026-11"}
+    rest = {"kept_memory": "2GB", "source": "a test", "date": "2026-11"}
     read = Engine.model_validate({"name": engine.name, **fitted, **rest}).as_yaml_data()
     ours = engine.as_yaml_data()
     assert {key: ours[key] for key in fitted} == {key: read[key] for key in fitted}
@@ -300,7 +299,7 @@ def test_an_engine_nobody_measured_has_the_overheads_of_the_unknown_but_for_its_
     mine.write_text(MY_ENGINE + "    step_overhead: 5ms\n")
     engine = load_catalogue((mine,)).engines["my-engine"]
     unknown = CatalogueFile.model_validate(
-        {"engines": {"unknown": {"kept_memory": "2GB", "cold_start": "1min", "source": "our logs",
+        {"engines": {"unknown": {"kept_memory": "2GB", "source": "our logs",
                                  "date": "2026-11"}}}
     ).engines["unknown"]  # fmt: skip
     expected = unknown.model_copy(update={"name": "my-engine", "step_overhead_s": 0.005})

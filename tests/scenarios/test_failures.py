@@ -1,6 +1,7 @@
 """Failures of a scenario: presets, faults of one's own, what they mean, what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -202,9 +203,22 @@ def test_a_fault_inside_a_preset_of_ones_own_is_told(faults):
     assert "failures: got 'my-racks'" in first
 
 
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "failures.md").read_text()
+SHOWN = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+
+
 def test_the_guide_shows_a_preset_of_ones_own():
-    page = (Path(__file__).parents[2] / "docs" / "guides" / "failures.md").read_text()
-    assert OWN in page
+    assert SHOWN[-1] == OWN
+
+
+@pytest.mark.parametrize("text", SHOWN[:-1])
+def test_what_the_guide_says_can_be_said(loaded, text):
+    scenario = loaded(text, fleet="" if "fleet:" in text else FLEET)
+    assert restore(scenario.as_yaml_data()) == scenario
+
+
+def test_the_guide_tells_of_every_preset():
+    assert all(f"`{name}`" in GUIDE for name in PRESETS)
 
 
 # --- faults of one's own ------------------------------------------------------------------------
@@ -367,6 +381,8 @@ def fault_with(**keys):
          "    allowed: `hands_on: true` beside it"),
         ({"repair": "{time: 1h, hands_on: true, swap: 3min}"}, "repair.swap: fault a swaps for a "
          "spare, and there are none\n    allowed: `spares: {nodes: 2}` beside `faults`"),
+        ({"scope": "zone", "repair": "{time: 1h, hands_on: true, swap: 3min}"}, "repair.swap: a "
+         "spare node in place of a whole zone\n    allowed: with scope gpu, replica or node"),
         ({"mtbf": None}, "failures.faults.0: how often?\n    allowed: `rate: 0.06 per node-hour`, "
          "`mtbf: 400h` or `every: ...`"),
         ({"rate": "1 per node-year"}, "mtbf: rate beside mtbf\n    allowed: one of rate, mtbf and"),
@@ -437,8 +453,10 @@ def test_a_fault_of_a_fault_says_where_what_and_what_is_allowed(faults, loaded, 
          "did you mean `gpu-hard`?"),
         ("{preset: h100-mture, faults: [{name: gpu-hard, repair: 1h}]}",
          "12:12: failures.preset: got 'h100-mture'"),
-        ("{preset: none, spares: {nodes: 2}}", "12:26: failures.spares: no repair here is done by "
-         "hand\n    allowed: no spares, or a fault with `repair: {time: 2d, hands_on: true}`"),
+        ("{preset: none, spares: {nodes: 2}}", "12:26: failures.spares: no repair by hand here is "
+         "of one node\n    allowed: no spares, or a fault with `repair: {time: 2d, hands_on: "),
+        ("{spares: {nodes: 2}, faults: [{name: a, scope: zone, mtbf: 9h, repair: {time: 1h, "
+         "hands_on: true}}]}", "failures.spares: no repair by hand here is of one node"),
         ("{preset: none, repair_crews: 2}", "12:26: failures.repair_crews: no repair here is done"),
         ("{preset: h100-mature, spares: {nodes: 0}}", "failures.spares.nodes: got 0"),
         ("{rollout: {starts: 2h}}", "failures.rollout.starts: after the end of the period\n"

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from fleetcast.__main__ import main
 from scenarios.catalogue import load_catalogue
 from scenarios.faults import ScenarioError
-from scenarios.fleet import Replica
+from scenarios.fleet import ColdStart, Replica
 from scenarios.loading import load, restore
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 
@@ -298,7 +298,7 @@ def test_values_arrive_in_base_units(folder):
         (60.0, 4.0),
     ]
     assert scenario.failures.replica.mtbf_s == 400 * 3600
-    assert scenario.cold_start_s == 180.0
+    assert scenario.cold_start.total.mean_s == 180.0
     assert scenario.plan.replicas == (1, 16)
     assert scenario.price == {"h100-sxm-80gb": 2.95, "h200-sxm-141gb": 4.0, "l40s-48gb": 1.0}
     assert str(scenario.fleet.router) == "rules.py:choose"
@@ -333,7 +333,7 @@ def test_defaults_are_these(folder):
     assert scenario.traffic[0].priority == 0
     assert (scenario.clients.timeout_s, scenario.clients.retries) == (300.0, 3)
     assert scenario.latency is scenario.failures is scenario.sla is None
-    assert scenario.cold_start_s == 0.0
+    assert scenario.cold_start == scenario.fleet.cold_start == ColdStart.model_validate({})
 
 
 @pytest.mark.parametrize(

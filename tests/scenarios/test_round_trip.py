@@ -96,8 +96,9 @@ SCALING = mapping(
 )  # fmt: skip
 FLEET = mapping(
     {"replicas": st.integers(1, 5)},
-    topology=mapping({}, gpus_per_node=COUNTS, nodes_per_rack=COUNTS, zones=st.integers(1, 26),
-                     placement=st.sampled_from(["spread", "pack"])),
+    topology=mapping({}, gpus_per_node=COUNTS, nodes_per_rack=COUNTS, zones=st.integers(1, 26))
+    | mapping({"nodes_per_rack": COUNTS, "racks_per_zone": COUNTS, "zones": st.integers(2, 9)},
+              placement=st.sampled_from(["spread", "pack"])),
     cold_start=TIMES | mapping({}, image=TIMES, compile=TIMES, provision=TIMES,
                                storage=st.sampled_from(["local-nvme", "3.3GB/s"])),
     health_checks=mapping({}, period=SECONDS, threshold=COUNTS, timeout=SECONDS),

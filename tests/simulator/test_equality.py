@@ -170,7 +170,7 @@ SCENARIOS = {
     ),
     "failures": lambda: plain(
         failures=FAILURES,
-        clients={"timeout": "8s", "retries": 1},
+        clients={"timeout": "5s", "retries": 0},
         fleet={"replicas": 3},
         traffic=[small_traffic("8/s", **LONG)],
     ),
@@ -186,6 +186,30 @@ SCENARIOS = {
             "autoscaling": {"replicas": "1..6", "target_outstanding": 6, "interval": "1s",
                             "startup": "2s", "scale_down": {"stabilisation": "1s"}},
         },
+    ),
+    "clients who come back": lambda: plain(
+        TIGHT,
+        failures=FAILURES,
+        clients={
+            "timeout": "12s", "first_token_timeout": "2s", "retries": 3,
+            "retry_on": ["failure", "rejection", "timeout"],
+            "backoff": {"first": "200ms", "most": "2s", "jitter": "50%"},
+            "retry_budget": {"share": "30%", "burst": 20},
+        },
+        fleet={
+            "replicas": 3,
+            "breaker": {"failures": 3, "eject": "4s", "at_most": "70%"},
+            "buckets": [{"class": "all", "rate": "9/s", "burst": 5}],
+            "shedding": {"from": 30.0},
+        },
+        traffic=[small_traffic("11/s", sla_class="all", **LONG)],
+    ),
+    "hedging": lambda: plain(
+        TIGHT,
+        failures=FAILURES,
+        clients={"timeout": "20s", "hedge": {"after": "500ms"}},
+        fleet={"replicas": 4, "router": "prefix-aware"},
+        traffic=[small_traffic("9/s", prefixes=PREFIXES)],
     ),
     "other pools": lambda: plain(
         failures=FAILURES,
@@ -256,7 +280,8 @@ def test_whole_scenarios_are_the_same_on_both(name):
     assert plane.completed.sum() > 30
     happened = {
         "failures": (plane.outcome == LOST).any() and (plane.outcome == TIMED_OUT).any(),
-        "autoscaling": plane.timeline["replicas_up"].nunique() > 3 and plane.retries.any(),
+        "autoscaling": plane.timeline["replicas_up"].nunique() > 2 and plane.retries.any(),
+        "clients who come back": (plane.retries > 1).any() and (plane.outcome == REJECTED).any(),
         "other pools": set(plane.replica) == {0, 1, 2, 3},
         "priorities": plane.preemptions.sum() > 20,
         "prefill first": plane.preemptions.any() and plane.retries.any(),

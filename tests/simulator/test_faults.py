@@ -308,7 +308,7 @@ def test_one_replica_more_leaves_everything_else_as_it_was(preset, scale):
         (one.fault, one.component, one.begin_ns, one.noticed_ns, one.end_ns)
         for one in small.incidents
     ]
-    assert len(told) >= len(small.incidents) > 50
+    assert len(told) >= len(small.incidents) > 30
     for replica in range(6):
         assert changes_of(small, replica) == changes_of(large, replica)
 
@@ -405,4 +405,4 @@ def test_both_planes_tell_the_same_story_whatever_breaks(seed):
     for column in ("finish_s", "first_token_s", "replica", "retries", "outcome", "fault"):
         np.testing.assert_array_equal(getattr(planes[0], column), getattr(planes[1], column))
     assert planes[0].incidents.equals(planes[1].incidents)
-    assert len(planes[0].incidents) > 3
+    assert len(planes[0].incidents) >= 3

@@ -12,20 +12,22 @@ from hypothesis import strategies as st
 
 from scenarios.fleet import Autoscaling
 from simulator.control.scaling.hpa import (
-    Each,
     History,
     Noted,
+    decide,
+    limited,
+    recommended,
+    stabilised,
+)
+from simulator.control.scaling.proposals import (
+    Each,
     Observed,
     Total,
     Value,
-    decide,
     from_each,
     from_total,
     from_value,
-    limited,
     propose,
-    recommended,
-    stabilised,
 )
 
 SECONDS_15, MINUTE = 15.0, 60.0

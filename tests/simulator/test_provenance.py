@@ -38,13 +38,11 @@ OWN_ENGINE = """\
 engines:
   mine:
     kept_memory: 2GiB
-    cold_start: 60s
     source: ours
     date: 2026-11
   vllm:
     layer_overhead: 1ms
     kept_memory: 2GiB
-    cold_start: 60s
     source: ours
     date: 2026-11
 """

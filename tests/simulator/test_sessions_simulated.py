@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from scenarios.loading import load
-from simulator.control import nanoseconds
+from simulator.control.begin import start_control
+from simulator.control.lives import nanoseconds
 from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, UNFINISHED
-from simulator.simulate import set_up, simulate, start_control
+from simulator.simulate import set_up, simulate
 from simulator.traffic import NOBODY, NS_PER_S, DemandError, draw_workload
 from simulator.traffic.sessions.closed import ran_out
 from tests.oracles.small import small_scenario

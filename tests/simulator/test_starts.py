@@ -117,11 +117,11 @@ def test_a_node_for_the_warm_pool_is_made_ready_without_an_engine():
 # --- rollout --------------------------------------------------------------------------------------
 
 
-def rolling(surge, unavailable, replicas=5, **parts):
+def rolling(surge, unavailable, drain="0s", **parts):
     rollout = {"starts": "1min", "max_surge": surge, "max_unavailable": unavailable}
     return small_scenario(
-        horizon="30min", drain="0s",
-        fleet={"replicas": replicas, "cold_start": "40s", "topology": {"gpus_per_node": 1}},
+        horizon="30min", drain=drain,
+        fleet={"replicas": 5, "cold_start": "40s", "topology": {"gpus_per_node": 1}},
         failures={"rollout": rollout}, **parts,
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def test_a_rollout_waits_for_what_is_broken():
 
 @pytest.mark.parametrize("surge, unavailable", [(1, 0), (0, 1)])
 def test_a_rollout_loses_no_request(surge, unavailable):
-    scenario = rolling(surge, unavailable, clients={"retries": 0})
+    scenario = rolling(surge, unavailable, "1min", clients={"retries": 0})
     run = simulate(scenario, scenario.fleet, 3, 0)
     assert len(run) > 5_000
     assert (run.outcome == COMPLETED).all()
@@ -182,7 +182,7 @@ def test_a_rollout_and_an_autoscaler_get_on():
     scenario = rolling(1, 0)
     scaled = scenario.fleet.model_copy(update={"replicas": 2})
     scaled = type(scaled).model_validate(scaled.as_yaml_data() | {"autoscaling": scaling})
-    plane, books = control(scenario.model_copy(update={"fleet": scaled}), scaled)
+    _, books = control(scenario.model_copy(update={"fleet": scaled}), scaled)
     up = up_at(books, 6, np.arange(0.0, 1800.0))
     assert up.sum(axis=1).min() >= 2 and up.sum(axis=1).max() <= 3
     assert up[-1].sum() == 2

@@ -15,6 +15,7 @@ from simulator.control.outages import (
     noticing,
 )
 from simulator.control.times import (
+    age_and_rest_s,
     biased_quantile_s,
     draw_biased_s,
     draw_residual_s,
@@ -62,16 +63,23 @@ def test_draws_are_the_quantiles_of_their_stream(form):
     assert draw_s(time, stream(1, "test")) == quantile_s(time, luck[0])
     assert draw_biased_s(time, stream(1, "test")) == biased_quantile_s(time, luck[0])
     residual_s = draw_residual_s(time, stream(1, "test"))
-    assert residual_s == luck[0] * biased_quantile_s(time, luck[1])
+    assert residual_s == age_and_rest_s(time, luck[0], luck[1])[1]
 
 
-def test_what_is_left_of_an_exponential_time_is_like_new():
-    time = time_of(FORMS["exponential"])
-    u = (np.arange(1000) + 0.5) / 1000
-    left_s = np.sort((u[:, None] * biased_quantile_s(time, u)[None, :]).ravel())
-    expected_s = quantile_s(time, np.array([0.05, 0.3, 0.6, 0.9]))
-    found_s = left_s[(np.array([0.05, 0.3, 0.6, 0.9]) * left_s.size).astype(int)]
-    assert found_s == pytest.approx(expected_s, rel=5e-3)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_age_and_rest_of_what_is_under_way_follow_the_equilibrium(form):
+    """P(rest > t) = integral of P(time > x) from t on / mean, and the same of the age; together
+    they are the whole, biased by its length."""
+    u, v = np.meshgrid(GRID[200::400], GRID[200::400])
+    age_s, rest_s = age_and_rest_s(time_of(form), u, v)
+    plain_s = np.asarray(quantile_s(time_of(form), GRID))
+    whole_s = np.asarray(biased_quantile_s(time_of(form), GRID))
+    for level in (0.1, 0.5, 0.9):
+        t = np.quantile(whole_s, level) * 0.7
+        beyond = np.mean(np.clip(plain_s - t, 0.0, None)) / np.mean(plain_s)
+        assert np.mean(age_s > t) == pytest.approx(beyond, abs=3e-3)
+        assert np.mean(rest_s > t) == pytest.approx(beyond, abs=3e-3)
+        assert np.mean(age_s + rest_s > t) == pytest.approx(np.mean(whole_s > t), abs=3e-3)
 
 
 # --- who notices ---------------------------------------------------------------------------------

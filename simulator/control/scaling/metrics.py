@@ -6,7 +6,7 @@ from typing import NamedTuple
 from scenarios.fleet.scaling import Target
 from simulator.control.books import CLOSING, GONE, SERVING, STARTING
 from simulator.control.lives import Life, Lives
-from simulator.control.scaling.hpa import Each, Reading, Total, Value
+from simulator.control.scaling.proposals import Each, Reading, Total, Value
 from simulator.data_plane import Observation
 from simulator.traffic import NS_PER_S
 

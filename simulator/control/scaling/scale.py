@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from scenarios.fleet.scaling import Autoscaling
 from simulator.control.books import CLOSING, DOWN, GONE, OFF, SERVING, STARTING
 from simulator.control.lives import LOOK_S, Life, Lives, Process, nanoseconds
-from simulator.control.scaling.hpa import Each, History, Observed, Reading, Total, decide
+from simulator.control.scaling.hpa import History, decide
 from simulator.control.scaling.metrics import Scrape, read, scrape, unknown
+from simulator.control.scaling.proposals import Each, Observed, Reading, Total
 from simulator.control.scaling.schedule import minimum
 from simulator.traffic import NS_PER_S
 

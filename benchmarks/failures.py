@@ -109,7 +109,7 @@ def preset(name: str, data: Yaml) -> Yaml:
     faults = [fault(each, data) for each in [*based, *told["faults"]]]
     sources = "the sources of its faults" if faults else "none needed"
     return {
-        "description": spelled_out(told["description"]) + beside(told),
+        "description": told["description"].replace("GUESS", SOURCES["GUESS"]) + beside(told),
         **({"faults": faults} if faults else {}),
         "source": f"{RSC}; {sources}" if "rsc" in name else sources,
         "date": DATE,

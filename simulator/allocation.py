@@ -104,16 +104,18 @@ def waiting_rows(setup: Setup, copies: int) -> dict[str, Any]:
     rows, follow_ups = len(workload), workload.follow_ups
     again = copies == 2 or setup.attempts.wait_first_ns > 0
     if follow_ups is None:
-        arrival_ns, emerging = plain(workload.arrival_ns), 0
+        arrival_ns, emerging = plain(workload.arrival_ns), 1
         none, nobody = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int32)
-        waiting = {"follow_first": none, "pause_ns": none}
-        waiting |= dict.fromkeys(("follow_rows", "otherwise", "pending"), nobody)
+        waiting = {
+            "follow_first": none, "pause_ns": none,
+            "follow_rows": nobody, "otherwise": nobody, "pending": nobody,
+        }  # fmt: skip
     else:
         emerges, otherwise = follow_ups.emerges, follow_ups.otherwise
         assert (follow_ups.pause_ns[emerges] > 0).all(), "no end brings an arrival of its instant"
         assert emerges[otherwise[otherwise != NOBODY]].all(), "whom failures bring waits for others"
         arrival_ns = np.where(emerges, NEVER_NS, workload.arrival_ns)
-        emerging = np.count_nonzero(emerges)
+        emerging = max(int(emerges.sum()), 1)
         waiting = {
             "follow_first": plain(follow_ups.first),
             "follow_rows": plain(follow_ups.rows, np.int32),
@@ -126,7 +128,7 @@ def waiting_rows(setup: Setup, copies: int) -> dict[str, Any]:
     return waiting | {
         "arrival_ns": arrival_ns,
         "due_ns": arrival_ns.copy() if again else arrival_ns,
-        "heap": np.zeros(copies * rows if again else max(emerging, 1), dtype=np.int32),
+        "heap": np.zeros(copies * rows if again else emerging, dtype=np.int32),
     }
 
 

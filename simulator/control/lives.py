@@ -233,16 +233,10 @@ class Lives:
         self.enter(life, OFF)
 
     def hold(self, life: Life, cause: Cause) -> None:
-        """Closed, whoever wants it, until it is released."""
+        """Closed, whoever wants it, until it is hit."""
         if life.there:
             life.holds.add(cause)
             self.close(life)
-
-    def release(self, life: Life, cause: Cause) -> None:
-        """Open again, if it is wanted and nothing else keeps it closed."""
-        life.holds.discard(cause)
-        if life.wanted:
-            self.open(life)
 
     def held(self, life: Life) -> int:
         return int(self.plane.outstanding()[life.id])

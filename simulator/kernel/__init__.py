@@ -56,7 +56,8 @@ def own_cache() -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-OPTIONS = {"error_model": "numpy", "forceinline": True, "_nrt": False}
+SAFE = {"error_model": "numpy", "_nrt": False}
+OPTIONS = SAFE | {"forceinline": True}
 """Each call would pass some hundred words of array descriptions, which takes longer than the work:
 `forceinline` makes one function of each door. Without `_nrt`, Numba would count references to every
 array at every call; the kernel allocates nothing, so nothing needs it."""
@@ -65,6 +66,12 @@ array at every call; the kernel allocates nothing, so nothing needs it."""
 def kernel(function):
     """Compile a function into the doors that lead to it."""
     return numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def cold(function):
+    """Compile a function that is rarely called to be called: inside the doors it would only be in
+    the way of what is called often."""
+    return numba.njit(no_cfunc_wrapper=True, **SAFE)(function)
 
 
 def door(function):

@@ -17,7 +17,6 @@ from simulator.kernel.attempts import (
     side,
 )
 from simulator.kernel.ending import end, patience_ns
-from simulator.kernel.queues import join
 from simulator.kernel.state import NEVER_NS
 from simulator.run import COMPLETED, TIMED_OUT, UNFINISHED
 
@@ -34,16 +33,15 @@ def holder(s, copy, now_ns):
 
 
 @kernel
-def join_as_copy(s, replica_id, copy, now_ns):
-    """The copy joins a replica, and the race is open."""
+def pair_up(s, replica_id, copy):
+    """A copy is about to join a replica: the race is open."""
     original = copy - s.fleet[0].rows
     s.arrival_ns[copy] = s.arrival_ns[original]
     s.requests[copy].counted = s.requests[original].counted
     pair = s.pairs[original]
     pair.around, pair.open = ORIGINAL + COPY, 1
-    join(s, replica_id, copy, now_ns)
-    for row in (original, copy):
-        s.replicas[s.requests[row].replica].racers += 1
+    s.replicas[replica_id].racers += 1
+    s.replicas[s.requests[original].replica].racers += 1
 
 
 @kernel

@@ -4,7 +4,7 @@ from simulator.kernel import kernel
 from simulator.kernel.attempts import FAILURE, REJECTION, fails, paired
 from simulator.kernel.ending import end, lose_progress, patience_ns
 from simulator.kernel.gates import passes
-from simulator.kernel.hedging import goes, join_as_copy
+from simulator.kernel.hedging import goes, pair_up
 from simulator.kernel.queues import join
 from simulator.kernel.routing import choose
 from simulator.run import TIMED_OUT
@@ -12,14 +12,15 @@ from simulator.run import TIMED_OUT
 
 @kernel
 def send_out(s, row, now_ns, first, second):
-    """A request is sent, first or again: to one of the candidates, if its gate lets it through."""
-    if row >= s.fleet[0].rows:
-        send_copy(s, row, now_ns, first, second)
-    elif not gives_up(s, row, now_ns):
-        if passes(s, row, now_ns):
-            route(s, row, now_ns, first, second)
-        else:
+    """A request is sent, first or again: to one of the candidates, if its gate lets it through. Of
+    a copy neither client nor gate is asked."""
+    if row < s.fleet[0].rows:
+        if gives_up(s, row, now_ns):
+            return
+        if not passes(s, row, now_ns):
             fails(s, row, REJECTION, now_ns, now_ns, False)
+            return
+    route(s, row, now_ns, first, second)
 
 
 @kernel
@@ -36,26 +37,21 @@ def gives_up(s, row, now_ns):
 def route(s, row, now_ns, first, second):
     """To one of the candidates, or into the line of those that wait until a replica is routable."""
     chosen = choose(s, row, first, second)
-    if chosen < 0:
-        strand(s, row)
-    else:
+    if chosen >= 0:
         send(s, chosen, row, now_ns)
-
-
-@kernel
-def send_copy(s, copy, now_ns, first, second):
-    """To one of the candidates that has room for it."""
-    chosen = choose(s, copy, first, second)
-    if chosen >= 0 and has_room(s, chosen):
-        join_as_copy(s, chosen, copy, now_ns)
+    elif row < s.fleet[0].rows:
+        strand(s, row)
 
 
 @kernel
 def send(s, replica_id, row, now_ns):
     """To a chosen replica, unless its queue is full."""
+    is_copy = row >= s.fleet[0].rows
     if has_room(s, replica_id):
+        if is_copy:
+            pair_up(s, replica_id, row)
         join(s, replica_id, row, now_ns)
-    else:
+    elif not is_copy:
         fails(s, row, REJECTION, now_ns, now_ns, False)
 
 

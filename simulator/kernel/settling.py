@@ -5,7 +5,7 @@ a wait, an ejection and a lost race all last for some time (`apart_ns`), so it i
 much further than the first instant at which anything could be noted.
 """
 
-from simulator.kernel import kernel
+from simulator.kernel import cold, kernel
 from simulator.kernel.attempts import TIMEOUT, fails, paired
 from simulator.kernel.breaker import eject_tripped
 from simulator.kernel.hedging import happens_to_one_of_two
@@ -24,7 +24,7 @@ def unsettled_ns(s):
     return first_ns + s.fleet[0].apart_ns if first_ns < NEVER_NS else first_ns
 
 
-@kernel
+@cold
 def settle(s):
     """In order of time: ejections; what happened to attempts, in order of rows."""
     fleet = s.fleet[0]

@@ -183,7 +183,9 @@ class Faults:
 def random_slowness(
     rng: np.random.Generator, setup: Setup, end_ns: int, quantum_ns: int
 ) -> list[Action]:
-    """Replicas that get slower, much slower, and as fast as before."""
+    """Replicas that get slower, much slower, and as fast as before; in half of the cases so often
+    that they do within whatever they serve."""
+    most = int(rng.choice([3, 40]))
     span = (end_ns - setup.start_ns) // quantum_ns + 1
     spans = [span, max(span // 10, 1)]
     return [
@@ -191,10 +193,10 @@ def random_slowness(
             setup.start_ns + int(rng.integers(0, spans[rng.integers(2)])) * quantum_ns,
             "slow",
             replica,
-            (float(rng.choice([1.0, 1.5, 3.0, 1 + rng.random()])),),
+            (float(rng.choice([1.0, 1.5, 3.0, 10.0, 1 + rng.random()])),),
         )
         for replica in range(len(setup.pool_of))
-        for _ in range(int(rng.integers(0, 4)))
+        for _ in range(int(rng.integers(0, most + 1)))
     ]
 
 

@@ -95,6 +95,14 @@ def later(plane, at_s, what):
     what(plane)
 
 
+def histories(books, replicas):
+    """Of each replica [(second, state)]."""
+    told = [[] for _ in range(replicas)]
+    for change in books.changes:
+        told[change.replica].append((change.at_ns / NS_PER_S, change.state))
+    return told
+
+
 def changes_of(books, replica, since_s=-1e18):
     """[(second, state)] of one replica."""
     return [
@@ -107,8 +115,8 @@ def changes_of(books, replica, since_s=-1e18):
 def up_at(books, replicas, instants_s):
     """bool[instant, replica]: who serves."""
     up = np.zeros((len(instants_s), replicas), dtype=bool)
-    for replica in range(replicas):
-        times_s, states = zip(*changes_of(books, replica), strict=True)
+    for replica, history in enumerate(histories(books, replicas)):
+        times_s, states = zip(*history, strict=True)
         which = np.searchsorted(times_s, instants_s, side="right") - 1
         up[:, replica] = np.isin(np.array(states)[which], (SERVING, CLOSING))
     return up
@@ -117,8 +125,8 @@ def up_at(books, replicas, instants_s):
 def time_with(books, replicas, begin_s, end_s):
     """float[n + 1]: share of time with 0, 1 ... n replicas up."""
     turns = []
-    for replica in range(replicas):
-        times_s, states = zip(*changes_of(books, replica), strict=True)
+    for history in histories(books, replicas):
+        times_s, states = zip(*history, strict=True)
         up = np.isin(states, (SERVING, CLOSING)).astype(int)
         turns += list(zip(times_s, np.diff(up, prepend=0).tolist(), strict=True))
     turns.sort(key=lambda turn: turn[0])

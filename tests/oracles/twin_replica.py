@@ -120,7 +120,7 @@ class Replica:
             step.attention_pairs,
         )
         self.twin.happened["slow steps"] += self.slowness > 1
-        return max(round(seconds * self.slowness * 1e9), 1)
+        return max(round(seconds * (self.slowness * 1e9)), 1)
 
     def stop(self, fault: int) -> None:
         """Dead: from now on all that happens is that clients hang up, those first of all whose

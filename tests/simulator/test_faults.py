@@ -173,7 +173,7 @@ def test_what_was_wrong_with_a_spot_node_goes_with_it():
 # --- bursts ---------------------------------------------------------------------------------------
 
 
-def spot(share, replicas=6, horizon="2000h", zones=1, every="10h"):
+def spot(share, replicas=6, horizon="6000h", zones=1, every="10h"):
     return troubled(
         {"scope": "node", "effect": "crash", "every": None, "mtbf": every, "burst":
          {"share": share, "within": "3min"}, "repair": [{"time": "10min", "start": "none"}]},
@@ -204,7 +204,7 @@ def test_each_of_a_zone_follows_with_its_probability_and_keeps_its_own_rate():
         assert low <= followed <= high
     for replica in range(6):
         count = sum(one.replicas == (replica,) and one.begin_ns >= 0 for one in books.incidents)
-        expected = 2000 / (10 + 1 / 6)
+        expected = 6000 / (10 + 1 / 6)
         assert abs(count - expected) < 5 * np.sqrt(expected)
     begun_s = np.sort([one.begin_ns for one in books.incidents]) / NS_PER_S
     apart_s = [begun_s[(begun_s >= at) & (begun_s <= at + 240)].max() - at for at, _ in together]

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from scenarios.failures import Fault
 from scenarios.fleet import HealthChecks
 from scenarios.times import Time
+from simulator.control.openings import openings
 from simulator.control.outages import (
     Noticing,
     draw_outage,
@@ -14,6 +15,7 @@ from simulator.control.outages import (
     mean_outage_s,
     noticing,
 )
+from simulator.control.placement import Component, Group
 from simulator.control.times import (
     age_and_rest_s,
     biased_quantile_s,
@@ -164,6 +166,37 @@ def test_an_outage_found_under_way_has_the_residual_of_renewal_theory():
     undetected = np.mean([one.undetected_s > 0 for one in found])
     share = mixed.detection.mean_s / mean_outage_s(mixed, None)
     assert abs(undetected - share) < 4.5 * np.sqrt(share * (1 - share) / 20_000)
+
+
+@pytest.mark.parametrize(
+    "every",
+    [{"exponential": "2h"}, {"weibull": "2h", "shape": 0.7}, {"median": "2h", "p95": "8h"}],
+    ids=["exponential", "weibull", "lognormal"],
+)
+def test_components_are_found_in_their_steady_state(every):
+    """200,000 of them; a right program fails with probability below 1e-5 for each check."""
+    count = 200_000
+    one = fault(**MIXED, every=every, mtbf=None)
+    part = Component("node-0", "", 0, 0, (0,), {"node": 1})
+    group = Group("", (part,) * count, np.arange(count), {"node": np.ones(count)})
+    found = openings(one, [group], None, 1800.0, 0.0, lambda pool: stream(6, "found"))
+    up_s, down_s = one.every.mean_s, mean_outage_s(one, None)
+    broken = np.mean([each.broken for each in found]) * len(found) / count
+    share = down_s / (up_s + down_s)
+    assert abs(broken - share) < 4.5 * np.sqrt(share * (1 - share) / count)
+    # Within half an hour a working one breaks with probability E min(U, half an hour) / E U.
+    soon = np.mean(np.minimum(quantile_s(one.every, GRID), 1800.0)) / up_s
+    breaking = sum(not each.broken for each in found) / (count * (1 - broken))
+    assert abs(breaking - soon) < 4.5 * np.sqrt(soon * (1 - soon) / (count * (1 - share)))
+
+
+def test_health_checks_make_fewer_of_them_broken():
+    checked, count = fault(detection="1h", repair="10min", mtbf="1h"), 100_000
+    part = Component("replica-0", "", 0, 0, (0,), {"replica": 1})
+    group = Group("", (part,) * count, np.arange(count), {"replica": np.ones(count)})
+    found = openings(checked, [group], CHECKS, 0.0, 0.0, lambda pool: stream(7, "found"))
+    share = 626 / (3600 + 626)
+    assert abs(len(found) / count - share) < 4.5 * np.sqrt(share * (1 - share) / count)
 
 
 def test_a_slow_component_keeps_a_share_of_its_speed():

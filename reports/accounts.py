@@ -20,29 +20,30 @@ def account_lines(accounts: Data | None) -> list[str]:
     if accounts is None:
         return []
     periods, means = counted(accounts["periods"], "period"), accounts["means"]
-    return [
-        f"  failures and fleet, in {periods}",
-        f"    availability {share(means['availability'])}: minutes with at most "
-        f"{percent(accounts['available_error_rate'])} errors",
-        f"    replicas down {down_text(accounts['down'])}",
-        f"    incidents {tally_text(accounts['faults'], 'incidents')}",
-        *request_lines(accounts["faults"]),
-        f"    tokens to compute again {amount(means['tokens_lost'])} per period",
-        f"    GPU-hours per period: paid {amount(means['gpu_hours_paid'])}, "
-        f"useful {number(means['gpu_hours_useful']['value'])} "
-        f"({part(means['useful_share']['value'])})",
-        f"    starting {amount(means['cold_start_minutes'])} replica-minutes per period",
-    ]
-
-
-def request_lines(faults: Sequence[Data]) -> list[str]:
-    retried, lost = tally_text(faults, "retried"), tally_text(faults, "lost")
-    if retried == lost == "none":
-        return ["    requests hit by them none"]
-    return [
-        f"    requests hit by them and retried {retried}",
-        f"    requests hit by them and lost {lost}",
-    ]
+    available = (
+        f"availability {share(means['availability'])} (minutes with at most "
+        f"{percent(accounts['available_error_rate'])} errors)"
+    )
+    gpu_hours = (
+        f"{amount(means['gpu_hours_paid'])} GPU-hours paid per period, "
+        f"{part(means['useful_share']['value'])} of them useful"
+    )
+    incidents = tally_text(accounts["faults"], "incidents")
+    starting = means["cold_start_minutes"]
+    if incidents == "none" and not accounts["down"] and not starting["value"]:
+        return [f"  failures none in {periods}: {available}; {gpu_hours}"]
+    told = {
+        "incidents": incidents,
+        "replicas down": down_text(accounts["down"]),
+        "requests hit, and retried": tally_text(accounts["faults"], "retried"),
+        "requests hit, and lost": tally_text(accounts["faults"], "lost"),
+    }
+    lines = [f"    {what} {text}" for what, text in told.items() if text not in ("none", "never")]
+    if means["tokens_lost"]["value"]:
+        lines.append(f"    tokens to compute again {amount(means['tokens_lost'])} per period")
+    if starting["value"]:
+        lines.append(f"    starting {amount(starting)} replica-minutes per period")
+    return [f"  failures and fleet in {periods}: {available}", *lines, f"    {gpu_hours}"]
 
 
 def down_text(down: Sequence[Data]) -> str:

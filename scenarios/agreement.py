@@ -23,6 +23,20 @@ def buckets_of_classes_that_exist(fleet: Fleet, traffic: tuple[Traffic, ...]) ->
             )
 
 
+def buckets_are_shed_alike(fleet: Fleet, traffic: tuple[Traffic, ...]) -> None:
+    """One bucket stands at one gate, and a gate sheds all that pass it alike."""
+    for index, bucket in enumerate(fleet.buckets if fleet.shedding else ()):
+        groups = [group for group in traffic if group.sla_class == bucket.for_class]
+        priorities = sorted({group.priority for group in groups})
+        if len(priorities) > 1:
+            raise refuse(
+                "for a class of several priorities, where the lowest is shed first",
+                "a class whose traffic has one `priority`: here "
+                + ", ".join(f"{group.name} {group.priority}" for group in groups),
+                *("fleet", "buckets", index, "class"),
+            )
+
+
 def schedule_knows_the_time(fleet: Fleet, starts_at: float | str | None) -> None:
     if fleet.autoscaling is not None and fleet.autoscaling.schedule and starts_at is None:
         raise refuse(

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from scenarios.agreement import (
     breaker_has_something_to_count,
+    buckets_are_shed_alike,
     buckets_of_classes_that_exist,
     faults_of_hardware_that_exists,
     fleet_has_room,
@@ -147,6 +148,7 @@ class Scenario(Part):
     def parts_agree(self) -> Self:
         """See scenarios/agreement.py."""
         buckets_of_classes_that_exist(self.fleet, self.traffic)
+        buckets_are_shed_alike(self.fleet, self.traffic)
         schedule_knows_the_time(self.fleet, self.starts_at)
         breaker_has_something_to_count(self.fleet, self.clients)
         if self.failures is not None:

@@ -332,6 +332,19 @@ def test_two_buckets_of_a_class_are_refused(faults):
     assert "fleet.buckets.0.class: for a class that no traffic has\n    allowed: gold" in told
 
 
+def test_a_bucket_of_a_class_that_is_shed_in_two_ranks_is_refused(faults, loaded):
+    two = HEAD.replace("- name: chat", "- name: batch\n    sla_class: gold\n    priority: 3\n"
+                       "    arrivals: {kind: poisson, rate: 1/s}\n"
+                       "    input_tokens: {kind: constant, tokens: 5}\n"
+                       "    output_tokens: {kind: constant, tokens: 5}\n"
+                       "  - name: chat\n    sla_class: gold")  # fmt: skip
+    bucket = "buckets: [{class: gold, rate: 3/s}]"
+    loaded(bucket, head=two)
+    (told,) = faults(f"{bucket}, shedding: {{from: 2, to: 4}}", head=two)
+    assert "fleet.buckets.0.class: for a class of several priorities" in told
+    assert "here batch 3, chat 0" in told
+
+
 # --- for editors --------------------------------------------------------------------------------
 
 

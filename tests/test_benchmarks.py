@@ -21,6 +21,7 @@ KEYS = {
     "overload": {"replicas", "timed_out_share", *COMPARED},
     "prefix": {"router", "replicas", "segments_per_request", "prefix_hit_share", *COMPARED},
     "failures_autoscaler": {"replicas", "failures", "retries_per_request", *COMPARED},
+    "rare_faults": {"preset", "replicas", "calm_requests_per_s", "speed_kept", "incidents"},
     "rule_door": {
         "replicas", "rule_requests_per_s", "rule_us_per_request", "built_in_requests_per_s",
         "built_in_us_per_request",
@@ -34,7 +35,7 @@ KEYS = {
     "scaling": {"requests", "requests_per_s", "us_per_request"},
     "start": {"what", "cpu_s", "wall_s"},
 }  # fmt: skip
-WORDS = {"router", "form", "model", "what"}
+WORDS = {"router", "form", "model", "what", "preset"}
 
 
 def figures_of(*arguments):

@@ -60,8 +60,7 @@ def advance(s, until_ns):
             first, second = candidates(s, row)
         catch_up(s, first, EVERYONE if shedding else second, now_ns, looking)
         if looking and watching:
-            if fleet.tripped or fleet.noted:
-                settle(s)
+            settle(s)
             fleet.clock_ns = now_ns
         if sampling:
             take_sample(s)

@@ -6,7 +6,7 @@ boundaries is only noted there, if it could matter elsewhere; `settling.py` look
 
 import numpy as np
 
-from simulator.kernel import kernel
+from simulator.kernel import cold, kernel
 from simulator.kernel.ending import end, lose_progress, patience_ns
 from simulator.kernel.follow_ups import come
 from simulator.kernel.routing import luck
@@ -68,9 +68,15 @@ def hangs_up_now(s, replica_id, row, at_ns, now_ns):
     replica = s.replicas[replica_id]
     if replica.fault >= 0:
         s.hit_by[row] = replica.fault
-    if not s.fleet[0].watching:
+    if s.fleet[0].watching:
+        attempt_hangs_up(s, replica_id, row, at_ns, now_ns)
+    else:
         end(s, row, TIMED_OUT, at_ns, now_ns)
-        return
+
+
+@cold
+def attempt_hangs_up(s, replica_id, row, at_ns, now_ns):
+    """Where that may be the end of one attempt only."""
     event = TIMEOUT
     if at_ns == patience_ns(s, row):
         event = PATIENCE
@@ -105,7 +111,7 @@ def note(s, row, event, at_ns, now_ns):
     fleet.noted += 1
 
 
-@kernel
+@cold
 def fails(s, row, reason, at_ns, now_ns, at_once):
     """An attempt has failed: the request is sent again after a wait, or has ended. Returns whether
     the caller must send it again at once; only if it would do so."""

@@ -39,7 +39,7 @@ fleet:
       latency: {per_step: 40ms}
 clients: {retries: 2}
 failures:
-  replica: {mtbf: 30s, detection: 1s, repair: {median: 2s, p95: 4s}, cold_start: 1s}
+  replica: {mtbf: 10s, detection: 1s, repair: {median: 2s, p95: 4s}, cold_start: 1s}
 """
 
 

@@ -17,9 +17,6 @@ from simulator.control.outages import Outage
 from simulator.control.placement import Component
 from simulator.control.repair import Workshop
 
-SWAPPABLE = ("gpu", "replica", "node")
-"""Scopes of one node at most; a spare of the whole rack or zone stands nowhere."""
-
 
 @dataclass(frozen=True)
 class Site:
@@ -163,7 +160,7 @@ def slowness(hazard: Hazard, component: Component, outage: Outage) -> Process:
         site.lives.slow_down(life, cause, outage.slowness)
     yield site.lives.env.timeout(nanoseconds(outage.undetected_s))
     incident.noticed_ns = int(site.lives.env.now)
-    yield from site.workshop.mend(outage, hazard.fault.scope in SWAPPABLE)
+    yield from site.workshop.mend(outage, hazard.fault.swappable)
     incident.end_ns = int(site.lives.env.now)
     for life in slow:
         site.lives.speed_up(life, cause)
@@ -172,7 +169,7 @@ def slowness(hazard: Hazard, component: Component, outage: Outage) -> Process:
 def mend(hazard: Hazard, incident: Incident, outage: Outage) -> Process:
     """The repair, and the start that follows it."""
     lives = hazard.site.lives
-    yield from hazard.site.workshop.mend(outage, hazard.fault.scope in SWAPPABLE)
+    yield from hazard.site.workshop.mend(outage, hazard.fault.swappable)
     incident.end_ns = int(lives.env.now)
     for id in incident.replicas:
         lives.mend(lives[id], (hazard.code, incident.component), outage.repair.start)

@@ -9,25 +9,13 @@ import pytest
 from benchmarks.failures import catalogue as written_by_the_command
 from scenarios.catalogue import load_catalogue
 from scenarios.failures import Failures, Fault, Rate, parse_rate, preset_failures
-from scenarios.faults import ScenarioError
 from scenarios.loading import load, restore
 from scenarios.schema import json_schema
+from tests.scenarios.conftest import HEAD
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "failure-presets.json"
 CATALOGUE = load_catalogue()
 PRESETS = {name: preset_failures(entry) for name, entry in CATALOGUE.failures.items()}
-HEAD = """\
-version: 1
-name: failing
-horizon: 1h
-model: meta-llama/Llama-3.1-8B-Instruct
-replica: {gpu: h100-sxm-80gb, engine: {name: vllm}}
-traffic:
-  - name: chat
-    arrivals: {kind: poisson, rate: 20/s}
-    input_tokens: {kind: constant, tokens: 500}
-    output_tokens: {kind: constant, tokens: 90}
-"""
 FLEET = "fleet: {replicas: 2}\n"
 
 
@@ -41,16 +29,6 @@ def loaded(tmp_path, monkeypatch):
         return load("failing.yaml")
 
     return load_text
-
-
-@pytest.fixture
-def faults(loaded):
-    def told(*rest, **others):
-        with pytest.raises(ScenarioError) as caught:
-            loaded(*rest, **others)
-        return [str(fault) for fault in caught.value.faults]
-
-    return told
 
 
 def failures(**keys):

@@ -9,24 +9,11 @@ from pathlib import Path
 import pytest
 
 from scenarios.catalogue import load_catalogue
-from scenarios.faults import ScenarioError
 from scenarios.fleet import Autoscaling, ColdStart, Shedding, Topology, WholeStart
 from scenarios.loading import load, restore
 from scenarios.memory import weight_bytes
 from scenarios.schema import json_schema
-
-HEAD = """\
-version: 1
-name: controlled
-horizon: 1h
-model: meta-llama/Llama-3.1-8B-Instruct
-replica: {gpu: h100-sxm-80gb, engine: {name: vllm}}
-traffic:
-  - name: chat
-    arrivals: {kind: poisson, rate: 20/s}
-    input_tokens: {kind: constant, tokens: 500}
-    output_tokens: {kind: constant, tokens: 90}
-"""
+from tests.scenarios.conftest import HEAD
 
 
 @pytest.fixture
@@ -40,16 +27,6 @@ def loaded(tmp_path, monkeypatch):
         return load("controlled.yaml")
 
     return load_text
-
-
-@pytest.fixture
-def faults(loaded):
-    def told(*text, **others):
-        with pytest.raises(ScenarioError) as caught:
-            loaded(*text, **others)
-        return [str(fault) for fault in caught.value.faults]
-
-    return told
 
 
 def autoscaling(**keys):

@@ -4,12 +4,13 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
+from scenarios.failures.faults import Effect
 from scenarios.model import Scenario
 from scenarios.units import A_TIME, TIME_S, parse_quantity
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from planner.drill import Drill, Pair
     from simulator.control.drill import Kill
 
-EFFECTS = ("silence", "crash", "hang", "slow", "drain")
 FOR_EVER = "ever"
 NOTICED_S = {"silence": 30.0, "hang": 90.0}
 """Unless health checks do it: a network check, and the median for an engine that hangs
@@ -34,7 +34,7 @@ it."""
               "Repeatable.")  # fmt: skip
 @click.option("--for", "lasts", default="10min", show_default=True, metavar="TIME",
               help="Until it is repaired; a cold start follows. `ever`: never.")  # fmt: skip
-@click.option("--effect", type=click.Choice(EFFECTS), default="silence", show_default=True,
+@click.option("--effect", type=click.Choice(get_args(Effect)), default="silence", show_default=True,
               help="What it does to the replicas there.")  # fmt: skip
 @click.option("--noticed", metavar="TIME",
               help="Until the router knows.  [default: by the fleet's health checks, else 30s; "

@@ -8,6 +8,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
+from scenarios.failures.rates import UNITS
 from scenarios.units import A_TIME, TIME_S, parse_quantity
 
 
@@ -64,7 +65,7 @@ def known_name(name: str, known: list[str]) -> str:
               help="Since when they were watched.  [default: the log's first instant]")  # fmt: skip
 @click.option("--to", "end", metavar="INSTANT",
               help="Until when.  [default: the log's last instant]")  # fmt: skip
-@click.option("--scope", type=click.Choice(["gpu", "replica", "node", "rack", "zone"]),
+@click.option("--scope", type=click.Choice(UNITS),
               help="Of all incidents, where the log has no such column.")  # fmt: skip
 @click.option("--within", metavar="TIME",
               help="Spot instances of a zone lost within this time are one burst.  "
@@ -92,7 +93,7 @@ def fit(
 
     if out is not None:
         options.results_folder(out.parent)
-    given = {"gpu": gpus, "replica": replicas, "node": nodes, "rack": racks, "zone": zones}
+    given = dict(zip(UNITS, (gpus, replicas, nodes, racks, zones), strict=True))
     counts = {unit: number for unit, number in given.items() if number is not None}
     with user_errors():
         watched = watched_of(counts, begin, end)

@@ -201,7 +201,10 @@ def incident_over_s(drill: Drill, without: Run, drilled: Run) -> float:
     times_s = drilled.timeline["time_s"].to_numpy(dtype=float)
     up = [run.timeline["replicas_up"].to_numpy(dtype=float) for run in (without, drilled)]
     back = np.flatnonzero((times_s >= drill.end_s) & (up[1] >= up[0]))
-    repaired = all(kill.lasts_s is not None for kill in drill.kills)
+    horizon_s = drill.scenario.horizon_s
+    repaired = all(
+        kill.lasts_s is not None and kill.at_s + kill.lasts_s <= horizon_s for kill in drill.kills
+    )
     return float(times_s[back[0]]) if back.size and repaired else float("inf")
 
 

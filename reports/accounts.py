@@ -143,7 +143,7 @@ def fault_rows(accounts: Data, incidents: pd.DataFrame) -> list[FaultRow]:
     """Those faults that struck, by the scenario's order."""
     rows = []
     for each in accounts["faults"]:
-        if not each["incidents"]:
+        if not any(each[count] for count in ("incidents", "retried", "lost")):
             continue
         own = incidents[incidents["fault"] == each["fault"]]
         fresh = own[own["begin_s"] >= 0]

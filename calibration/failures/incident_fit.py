@@ -72,7 +72,7 @@ def fit_fault(
     yaml: Yaml = {"name": name, "scope": first.scope, "effect": first.effect, "rate": rate.text}
     if first.effect == "slow":
         yaml["speed"] = SPEED
-    if detection is not None:
+    if detection is not None and first.effect != "drain":
         yaml["detection"] = time_yaml(detection)
     yaml["repair"] = {"time": time_yaml(repair), "start": "none"}
     yaml |= {"source": source, "confidence": confidence(rate)}
@@ -88,14 +88,16 @@ def repair_of(incidents: Sequence[Incident], window: Window) -> Fit:
     ends = np.array([each.end_s for each in incidents])
     is_open = np.isnan(ends)
     ended = ends[~is_open] - begins[~is_open]
-    running = window.end_s - begins[is_open]
     floor = window.grain_s / 2.0
-    # What has been open for no time tells nothing.
-    return best_fit(Lifetimes(np.maximum(ended, floor), running[running > 0]))
+    running = np.maximum(window.end_s - begins[is_open], floor)
+    return best_fit(Lifetimes(np.maximum(ended, floor), running))
 
 
 def begin_of_repair(incident: Incident) -> float:
-    return incident.start_s if math.isnan(incident.detected_s) else incident.detected_s
+    """What is planned is known from its beginning."""
+    planned = incident.effect == "drain"
+    known = not math.isnan(incident.detected_s) and not planned
+    return incident.detected_s if known else incident.start_s
 
 
 def detection_of(incidents: Sequence[Incident], window: Window) -> Fit | None:

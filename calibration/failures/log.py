@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -19,13 +19,13 @@ from calibration.failures.instants import (
     nearest,
     refusal,
 )
+from scenarios.failures.faults import Effect, Scope
 from scenarios.faults import Fault
 from simulator.traffic.formats.faults import TraceError
 from simulator.traffic.formats.source import Source, look_at, text_lines
 
-Scope = Literal["gpu", "replica", "node", "rack", "zone"]
 SCOPES: tuple[str, ...] = get_args(Scope)
-EFFECTS = ("crash", "silence", "hang", "slow", "drain")
+EFFECTS: tuple[str, ...] = get_args(Effect)
 NEEDED = ("start", "end", "kind", "scope")
 OPTIONAL = ("component", "detected", "zone", "effect")
 INSTANTS = ("start", "end", "detected")

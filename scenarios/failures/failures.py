@@ -13,6 +13,8 @@ from scenarios.part import Part
 from scenarios.times import LognormalTime
 from scenarios.units import Count, Interval, SomeSeconds, Whole
 
+NAMES_TAKEN = {"rollout": "what `rollout` does", "drill": "the incidents of `fleetcast drill`"}
+
 
 class ReplicaFailures(Part):
     """In short: a replica stops at a constant hazard 1/mtbf; then detection, repair and a start."""
@@ -124,6 +126,9 @@ class Failures(Part):
                 raise refuse("two faults of one name", "names that differ", "faults", index, "name")
             if name == "replica" and self.replica is not None:
                 what = "got replica, the name of what `replica` says in short"
+                raise refuse(what, "another name", "faults", index, "name")
+            if name in NAMES_TAKEN:
+                what = f"got {name}, the name of {NAMES_TAKEN[name]}"
                 raise refuse(what, "another name", "faults", index, "name")
         return self
 

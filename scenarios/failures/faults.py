@@ -11,14 +11,13 @@ from pydantic import (
     model_validator,
 )
 
-from scenarios.failures.rates import HazardRate
+from scenarios.failures.rates import HazardRate, Scope
 from scenarios.faults import refuse
 from scenarios.fleet.cold_start import Start
 from scenarios.part import Part
 from scenarios.times import AT_ONCE, FAMILIES, Time
 from scenarios.units import Count, Interval, Share, SomeSeconds, parse_share, two
 
-Scope = Literal["gpu", "replica", "node", "rack", "zone"]
 Effect = Literal["crash", "silence", "hang", "slow", "drain"]
 UNITS_OF: dict[str, tuple[str, ...]] = {
     "gpu": ("gpu",),
@@ -221,6 +220,8 @@ class Fault(Part):
                 raise refuse(f"nothing to the effect {effect}", f"with {GOES_WITH[key]}", key)
         if self.burst is not None and self.scope == "zone":
             raise refuse("nothing in a zone is beside the zone", "with a smaller scope", "burst")
+        if self.burst is not None and self.lemons is not None:
+            raise refuse("lemons among what goes in bursts", "one of burst and lemons", "lemons")
         for index, repair in enumerate(self.repairs):
             if slow and repair.start != "none":
                 what = "a start of what never stopped"

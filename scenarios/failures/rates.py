@@ -4,13 +4,14 @@ import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from scenarios.faults import refuse
 
-UNITS = ("gpu", "replica", "node", "rack", "zone")
+Scope = Literal["gpu", "replica", "node", "rack", "zone"]
+UNITS: tuple[Scope, ...] = get_args(Scope)
 PERIOD_HOURS = {"hour": 1, "day": 24, "week": 168, "month": 720, "year": 8760}
 RATE_MAX_PER_HOUR = 3.6e6
 """One per millisecond: more often would stop the clock."""

@@ -57,4 +57,4 @@ class Breaker(Part):
     eject_s: Interval = 30.0
     """How long it gets nothing new."""
     at_most: Annotated[Share, Field(gt=0, le=1)] = 0.5
-    """Share of all replicas that may be ejected at once."""
+    """Share of all replicas that may be ejected at once; of those an autoscaler may have, too."""

@@ -42,8 +42,3 @@ class Topology(Part):
         if self.racks_per_zone is None or self.gpus_per_rack is None:
             return None
         return self.racks_per_zone * self.gpus_per_rack
-
-    @property
-    def zone_names(self) -> tuple[str, ...]:
-        """As drills call them."""
-        return tuple(f"zone-{chr(ord('a') + index)}" for index in range(self.zones))

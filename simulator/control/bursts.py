@@ -3,7 +3,8 @@
 Instead of one component pulling others along, the zone has bursts, and each component takes part in
 one with the probability `share` (the common shocks of Marshall and Olkin 1967). So if one goes,
 each other one goes too with that probability; the rate of every single component is the given one,
-however many there are; and one more of them leaves the luck of the others alone.
+however many there are; and one more of them leaves the luck of the others alone. Where components
+differ in size, and so in rate, the smaller ones take part in fewer.
 """
 
 from collections.abc import Sequence
@@ -27,16 +28,17 @@ def burst(
     """The bursts of one zone, one after the other; a stream for them and one per component."""
     env, fault = hazard.site.lives.env, hazard.fault
     assert fault.burst is not None
-    base, scale = fault.every, 1.0
+    share, base, uptimes_s = fault.burst.share, fault.every, [1.0] * len(components)
     if base is None:
-        base, scale = ONE_S, mean_uptime_s(fault, components[0].units)
-    between = base.times(scale * fault.burst.share)
+        base, uptimes_s = ONE_S, [mean_uptime_s(fault, one.units) for one in components]
+    shortest_s = min(uptimes_s)
+    between = base.times(shortest_s * share)
     wait_s = draw_residual_s(between, rng)
     while True:
         yield env.timeout(nanoseconds(wait_s))
-        for component, luck in zip(components, rngs, strict=True):
+        for component, luck, uptime_s in zip(components, rngs, uptimes_s, strict=True):
             takes_part, after, outage = luck.random(), luck.random(), draw_outage(fault, luck)
-            if takes_part < fault.burst.share:
+            if takes_part < share * shortest_s / uptime_s:
                 env.process(follow(hazard, component, outage, after * fault.burst.within_s))
         wait_s = draw_s(between, rng)
 

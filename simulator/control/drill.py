@@ -55,14 +55,14 @@ def component_named(
     near = get_close_matches(name, known, 1)
     names = list(known)
     listed = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else "."
     raise UnknownComponent(f"no {name!r} in this fleet{hint} There are: {listed}")
 
 
 def scripted(hazard: Hazard, component: Component, kill: Kill) -> Process:
     """The incident, from its instant on. It ends when the script says, whoever notices when."""
     lives, env = hazard.site.lives, hazard.site.lives.env
-    cause = hazard.cause(component)
+    cause = (*hazard.cause(component), kill.at_s)  # it may break again while it is broken
     yield env.timeout(max(nanoseconds(kill.at_s) - env.now, 0))
     end_ns = None if kill.lasts_s is None else int(env.now) + nanoseconds(kill.lasts_s)
     struck = there(hazard, component)

@@ -79,7 +79,7 @@ def failure(hazard: Hazard, component: Component, outage: Outage) -> Process:
         site.lives.hit(life, cause, hazard.code, refused, fault.paid)
     yield from somebody_knows(hazard, hit, cause, outage)
     incident.noticed_ns = int(site.lives.env.now)
-    yield from mend(hazard, incident, outage)
+    yield from mend(hazard, incident, cause, outage)
 
 
 def somebody_knows(hazard: Hazard, hit: Sequence[Life], cause: Cause, outage: Outage) -> Process:
@@ -134,7 +134,7 @@ def maintenance(hazard: Hazard, component: Component, outage: Outage) -> Process
         incident = enter(hazard, component, leaving, outage)
         incident.noticed_ns = int(env.now)
         yield from vacate(hazard, leaving, cause, 0.0 if outage.age_s else fault.drain_timeout_s)
-        yield from mend(hazard, incident, outage)
+        yield from mend(hazard, incident, cause, outage)
         for life in leaving:
             yield from lives.started(life)
 
@@ -166,13 +166,13 @@ def slowness(hazard: Hazard, component: Component, outage: Outage) -> Process:
         site.lives.speed_up(life, cause)
 
 
-def mend(hazard: Hazard, incident: Incident, outage: Outage) -> Process:
+def mend(hazard: Hazard, incident: Incident, cause: Cause, outage: Outage) -> Process:
     """The repair, and the start that follows it."""
     lives = hazard.site.lives
     yield from hazard.site.workshop.mend(outage, hazard.fault.swappable)
     incident.end_ns = int(lives.env.now)
     for id in incident.replicas:
-        lives.mend(lives[id], (hazard.code, incident.component), outage.repair.start)
+        lives.mend(lives[id], cause, outage.repair.start)
 
 
 def enter(hazard: Hazard, component: Component, hit: Sequence[Life], outage: Outage) -> Incident:

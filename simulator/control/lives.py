@@ -92,21 +92,21 @@ class Lives:
             return
         if not paid:
             life.faults.clear()
+            life.holds.clear()
             self.full_speed(life)
         life.holds.discard(cause)
         life.faults[cause] = fault
         life.epoch += 1
         if life.up:
             self.plane.stop(life.id, fault)
-        self.enter(life, DOWN if paid and life.state != GONE else GONE)
+        self.enter(life, DOWN if paid else GONE)
         if known:
             self.notice(life)
 
     def notice(self, life: Life) -> None:
         """The router learns that a replica is down, and who was there goes elsewhere."""
         if life.faults:
-            self.plane.close(life.id)
-            self.plane.drain(life.id)
+            self.empty(life)
 
     def mend(self, life: Life, cause: Cause, start: str) -> None:
         """What a fault broke is repaired; a start of that kind follows, once nothing else is broken
@@ -116,14 +116,14 @@ class Lives:
         life.start = max(life.start, start, key=STARTS.index)
         if life.faults:
             return
-        self.notice_all_gone(life)
+        self.empty(life)  # even if nobody noticed that it was down
         if life.wanted:
             self.begin(life, life.start)
         else:
             self.switch_off(life)
 
-    def notice_all_gone(self, life: Life) -> None:
-        """A replica starts empty, even if nobody noticed that it was down."""
+    def empty(self, life: Life) -> None:
+        """Nothing new comes, and who is there goes elsewhere."""
         self.plane.close(life.id)
         self.plane.drain(life.id)
 
@@ -180,6 +180,7 @@ class Lives:
             self.plane.stop(life.id)
             life.start = start
             life.epoch += 1
+            self.enter(life, DOWN)  # the books know that it starts after a repair
             self.enter(life, STARTING)
             self.env.process(self.starting(life, life.epoch, left_s))
 

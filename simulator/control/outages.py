@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scenarios.failures import Fault, Repair
+from scenarios.failures.rates import UNITS
 from scenarios.fleet import HealthChecks
 from scenarios.times import Time
 from simulator.control.times import draw_biased_s, draw_s, quantile_s
@@ -21,7 +22,7 @@ GRID = (np.arange(512) + 0.5) / 512
 """Where the quantiles of a time are taken to average over it."""
 
 
-ONE_EACH = dict.fromkeys(("gpu", "replica", "node", "rack", "zone"), 1)
+ONE_EACH = dict.fromkeys(UNITS, 1)
 
 
 class Outage(NamedTuple):

@@ -54,7 +54,8 @@ class Component:
     """Ids of all that have a GPU in it."""
     units: dict[str, int]
     """How many gpus, replicas, nodes, racks and zones it consists of, as far as the fleet uses
-    them. A node counts with all its GPUs, whoever uses them: it is the node that breaks."""
+    them (with autoscaling: as far as it may). A node counts with all its GPUs, whoever uses them:
+    it is the node that breaks."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -23,6 +23,7 @@ from calibration.failures.log import Incident, Log, read_log
 from calibration.failures.spot import Zone, read_zones
 from calibration.failures.spot_fit import absences, fit_spot
 from calibration.failures.watched import Watched
+from scenarios.failures import Fault
 from simulator.streams import stream
 from simulator.traffic.formats.faults import TraceError
 from tests.recordings import SAMPLES
@@ -215,6 +216,20 @@ def test_a_log_by_hand(tmp_path):
     assert nic.repair.mean == pytest.approx(92 * HOUR_S / LN2)
     assert any("none of its incidents has ended" in warning for warning in fitted.warnings)
     assert any("2 incidents: the ends of the rate" in warning for warning in fitted.warnings)
+
+
+def test_what_is_fitted_is_what_scenarios_take(tmp_path):
+    """Planned work whose log tells when it was known; an incident at the last instant of a log."""
+    text = (
+        "start,end,detected,kind,scope,effect\n0,600,60,upgrade,node,drain\n"
+        "1000,2200,1060,upgrade,node,drain\n5000,,,hang,node,hang\n"
+    )
+    fitted = fit([write(tmp_path, text)], Watched({"node": 3}, 0.0, None))
+    upgrade, hang = fitted.faults
+    assert "detection" not in upgrade.yaml and upgrade.repair.mean == pytest.approx(900.0)
+    for fault in fitted.faults:
+        Fault.model_validate(fault.yaml)
+    assert hang.repair.mean > 0
 
 
 def test_csv_json_lines_and_seconds_say_the_same(tmp_path):

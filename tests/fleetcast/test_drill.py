@@ -124,6 +124,19 @@ def test_the_last_replica_gone_for_ever_is_not_got_over(scenario):
     assert "not repaired" in text and "not in the period" in text and "never" in text
 
 
+def test_a_component_may_break_again_while_it_is_broken(scenario):
+    """The second incident is not over when the first one is: replicas are back after the last."""
+    kills = (Kill("zone-a", 60.0, 60.0, "crash"), Kill("zone-a", 100.0, 60.0, "crash"))
+    found = pair(Drill(scenario, kills), 0)
+    up = dict(zip(found.sample_s.tolist(), found.samples["replicas_up"][1], strict=True))
+    assert up[156.0] == 2 and up[180.0] == 2 and up[196.0] == 4  # 160 s, and a start of 30 s
+
+
+def test_slowness_beyond_the_period_is_not_got_over(scenario):
+    found = pair(Drill(scenario, (Kill("zone-b", 120.0, 1e6, "slow", speed=0.9),)), 0)
+    assert found.over_s == float("inf")
+
+
 def test_a_slow_zone_stays_up(scenario):
     found = pair(Drill(scenario, (Kill("zone-b", 120.0, 60.0, "slow", speed=0.25),)), 0)
     assert (found.samples["replicas_up"][1] == 4).all()

@@ -392,6 +392,8 @@ def fault_with(**keys):
         ({"effect": "drain", "burst": "{share: 0.1, within: 1min}"}, "burst: nothing to the "),
         ({"scope": "zone", "burst": "{share: 0.1, within: 1min}"}, "burst: nothing in a zone is "
          "beside the zone"),
+        ({"burst": "{share: 0.1, within: 1min}", "lemons": "{share: 10%, times: 3}"},
+         "lemons: lemons among what goes in bursts"),
         ({"burst": "{share: 0, within: 1min}"}, "burst.share: got 0\n    allowed: greater than 0"),
         ({"lemons": "{share: 100%, times: 3}"}, "lemons.share: got '100%'\n    allowed: less than"),
         ({"name": "replica"}, None),
@@ -445,6 +447,10 @@ def test_a_fault_of_a_fault_says_where_what_and_what_is_allowed(faults, loaded, 
          "name of what `replica` says in short"),
         ("{faults: [{name: a, scope: gpu, mtbf: 9h, repair: 1h}, {name: a, scope: gpu, mtbf: 9h, "
          "repair: 1h}]}", "failures.faults.1.name: two faults of one name"),
+        ("{faults: [{name: rollout, scope: gpu, mtbf: 9h, repair: 1h}]}",
+         "failures.faults.0.name: got rollout, the name of what `rollout` does"),
+        ("{faults: [{name: drill, scope: gpu, mtbf: 9h, repair: 1h}]}",
+         "failures.faults.0.name: got drill, the name of the incidents of `fleetcast drill`"),
     ],
 )  # fmt: skip
 def test_a_fault_of_failures_says_where_what_and_what_is_allowed(faults, text, message):

@@ -130,7 +130,6 @@ def test_a_topology_counts_its_gpus():
     data = {"gpus_per_node": 4, "nodes_per_rack": 5, "racks_per_zone": 6, "zones": 3}
     large = Topology.model_validate(data)
     assert (large.gpus_per_rack, large.gpus_per_zone) == (20, 120)
-    assert large.zone_names == ("zone-a", "zone-b", "zone-c")
 
 
 @pytest.mark.parametrize(

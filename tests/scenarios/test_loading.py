@@ -223,12 +223,12 @@ failures:
         - {share: 60%, time: 15min, start: warm, what: reboot}
         - {share: 40%, time: {median: 2d, p95: 14d}, hands_on: true, swap: 4min}
       burst: {share: 10%, within: 3min}
-      lemons: {share: 1.2%, times: 10}
       notice: 2min
       paid: false
       source: our logs
       confidence: low
-    - {name: throttle, scope: node, effect: slow, mtbf: 900h, speed: [0.6, 0.9], repair: 1h}
+    - {name: throttle, scope: node, effect: slow, mtbf: 900h, speed: [0.6, 0.9], repair: 1h,
+       lemons: {share: 1.2%, times: 10}}
     - {name: stuck, scope: replica, effect: hang, every: {weibull: 100h, shape: 0.7}, repair: 2min}
   replica: {mtbf: 400h, detection: 30s, repair: {median: 15min, p95: 2h}, cold_start: 3min}
   spares: {nodes: 2, swap: 6min}

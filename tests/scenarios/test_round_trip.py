@@ -60,12 +60,17 @@ EFFECTS = st.one_of(
     mapping({"effect": st.just("drain")}, drain_timeout=SECONDS, at_most=COUNTS, repair=REPAIRS),
 )  # fmt: skip
 FAULT = st.builds(
-    lambda scope, occurs, effect, more: {"scope": scope, "repair": "1h"} | occurs | effect | more,
+    lambda scope, occurs, more, effect: (
+        {"scope": scope, "repair": "1h"}
+        | occurs
+        | {key: value for key, value in more.items() if key != "lemons" or "burst" not in effect}
+        | effect
+    ),
     st.sampled_from(["gpu", "replica", "node"]),
     OCCURS,
-    EFFECTS,
     mapping({}, lemons=st.just({"share": 0.1, "times": 3.0}), paid=st.booleans(),
             source=st.sampled_from(["our logs", "Störung: 3 % ☂"])),
+    EFFECTS,
 )  # fmt: skip
 NAMED = st.lists(FAULT, max_size=4).map(
     lambda faults: [fault | {"name": f"fault-{index}"} for index, fault in enumerate(faults)]

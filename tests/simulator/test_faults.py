@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.control.books import DOWN, GONE, SERVING, STARTING, Books
+from scenarios.fleet.fleet import OtherPool
+from simulator.control.accounts import hardware, settle
+from simulator.control.books import CLOSING, DOWN, GONE, SERVING, STARTING, Books
 from simulator.control.drill import Kill
 from simulator.control.lives import Life, Lives
 from simulator.plane import Plane
@@ -170,6 +172,37 @@ def test_what_was_wrong_with_a_spot_node_goes_with_it():
     assert states == [SERVING, DOWN, GONE, STARTING, SERVING]
 
 
+def test_notice_of_a_second_loss_goes_with_the_first():
+    """A replica on two spot nodes, both with notice: the first that goes takes the other's notice
+    along, and what comes back is open."""
+    plane = IdlePlane(1, 0)
+    lives = Lives(plane, [Life(0, 0, 2)], Books(), lambda life, start: 0.0)
+    lives.hold(lives[0], "first")
+    lives.hold(lives[0], "second")
+    lives.hit(lives[0], "first", 0, known=True, paid=False)
+    lives.hit(lives[0], "second", 0, known=True, paid=False)
+    lives.mend(lives[0], "first", "node")
+    lives.mend(lives[0], "second", "node")
+    assert (plane.live, plane.routable) == ([True], [True])
+    states = [change.state for change in lives.books.changes]
+    assert states == [SERVING, CLOSING, GONE, STARTING, SERVING]
+
+
+def test_a_replica_that_is_found_starting_is_missed():
+    """A fault is repaired at once, and a start of 10 min follows, as long as the mean time to the
+    next fault: starting are those whose last fault is younger, 1 - 1/e of all. They are down."""
+    fault = {"every": None, "mtbf": "10min", "repair": "0s"}
+    scenario = troubled(fault, replicas=40, horizon="2min", fleet={"cold_start": "10min"})
+    _, books = control(scenario)
+    down = settle(
+        books, hardware(scenario, scenario.fleet), 120 * NS_PER_S, [0] * 40, 0,
+        np.empty(0, np.int8), np.empty(0, bool),
+    ).down_s  # fmt: skip
+    mean = sum(count * time_s for count, time_s in enumerate(down)) / 120
+    # Binomial(40, 0.632) is outside 12..38 with probability 3e-5.
+    assert 12 <= mean <= 38
+
+
 # --- bursts ---------------------------------------------------------------------------------------
 
 
@@ -210,6 +243,25 @@ def test_each_of_a_zone_follows_with_its_probability_and_keeps_its_own_rate():
     apart_s = [begun_s[(begun_s >= at) & (begun_s <= at + 240)].max() - at for at, _ in together]
     assert np.mean(np.array(apart_s) <= 180) > 0.97  # seldom another burst follows as soon
     assert max(apart_s) > 150
+
+
+def test_in_bursts_too_the_larger_replica_breaks_as_often_as_it_has_gpus():
+    """A rate per GPU-hour, and replicas of 1 and of 8 GPUs in one zone."""
+    fault = {
+        "effect": "crash",
+        "every": None,
+        "rate": "0.01 per GPU-hour",
+        "burst": {"share": 0.5, "within": "1s"},
+        "repair": [{"time": "1s", "start": "none"}],
+    }
+    scenario = troubled(fault, 1, horizon="20000h")
+    wide = scenario.replica.model_copy(update={"tensor_parallel": 8})
+    other = OtherPool.model_construct(name="wide", replicas=1, replica=wide, latency=None)
+    fleet = scenario.fleet.model_copy(update={"others": (other,)})
+    _, books = control(scenario.model_copy(update={"fleet": fleet}))
+    for replica, expected in ((0, 200), (1, 1600)):
+        count = sum(one.replicas == (replica,) and one.begin_ns >= 0 for one in books.incidents)
+        assert abs(count - expected) < 5 * np.sqrt(expected)
 
 
 def test_a_burst_stays_in_its_zone():

@@ -19,7 +19,8 @@ from calibration.failures.instants import (
     nearest,
     refusal,
 )
-from scenarios.failures.faults import Effect, Scope
+from scenarios.failures.faults import Effect
+from scenarios.failures.rates import Scope
 from scenarios.faults import Fault
 from simulator.traffic.formats.faults import TraceError
 from simulator.traffic.formats.source import Source, look_at, text_lines

@@ -1,9 +1,9 @@
 """What a file may say about failures: what breaks, how often, who notices, how it is mended."""
 
 from scenarios.failures.failures import Failures, ReplicaFailures, Rollout, Spares
-from scenarios.failures.faults import Burst, Effect, Fault, Lemons, Repair, Scope
+from scenarios.failures.faults import Burst, Effect, Fault, Lemons, Repair
 from scenarios.failures.presets import PresetFailures, preset_failures
-from scenarios.failures.rates import Rate, parse_rate
+from scenarios.failures.rates import Rate, Scope, parse_rate
 from scenarios.times import (
     EmpiricalTime,
     ExponentialTime,

@@ -11,7 +11,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from scenarios.faults import refuse
 
 Scope = Literal["gpu", "replica", "node", "rack", "zone"]
-UNITS: tuple[Scope, ...] = get_args(Scope)
+UNITS: tuple[str, ...] = get_args(Scope)
 PERIOD_HOURS = {"hour": 1, "day": 24, "week": 168, "month": 720, "year": 8760}
 RATE_MAX_PER_HOUR = 3.6e6
 """One per millisecond: more often would stop the clock."""

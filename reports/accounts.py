@@ -33,7 +33,7 @@ def account_lines(accounts: Data | None) -> list[str]:
     if incidents == "none" and not accounts["down"] and not starting["value"]:
         return [f"  failures none in {periods}: {available}; {gpu_hours}"]
     told = {
-        "incidents": incidents,
+        "incidents, with those under way at the start": incidents,
         "replicas down": down_text(accounts["down"]),
         "requests hit, and retried": tally_text(accounts["faults"], "retried"),
         "requests hit, and lost": tally_text(accounts["faults"], "lost"),

@@ -113,6 +113,8 @@ def ranged(spread: Data, shown: Any) -> str:
 def verdicts(data: Data) -> Iterator[str]:
     recovery = data["recovery"]
     near = recovered(recovery["ttft_p95_back_after_s"])
+    if data["ttft_s"]["p95"]["without"]["median"] in (None, float("inf")):
+        near = "no telling: without it, too, one request of twenty gets no answer"
     share = percent(recovery["within_share_of_without"])
     yield f"TTFT p95 within {share} of the run without it: {near}"
     if recovery["objective"] is not None:

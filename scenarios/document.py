@@ -117,7 +117,23 @@ def override(document: Document, text: str) -> None:
     except YAMLError as error:
         document.faults.append(not_yaml(label, error))
         return
-    at: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.split("."))
+    value_only = Document(label, faults=document.faults)
+    put(document, keys, None if node is None else plain(value_only, node, path_of(keys), ()), label)
+
+
+def path_of(keys: str) -> KeyPath:
+    """The path that dots write.
+
+    >>> path_of("traffic.0.arrivals.rate")
+    ('traffic', 0, 'arrivals', 'rate')
+    """
+    return tuple(int(key) if key.isdigit() else key for key in keys.split("."))
+
+
+def put(document: Document, keys: str, value: Any, label: str) -> None:
+    """Set what stands at a dotted path, which `label` is then the place of; a fault when there is
+    no such place."""
+    at = path_of(keys)
     holder = document.data
     for depth, key in enumerate(at[:-1]):
         if isinstance(holder, dict):
@@ -133,8 +149,7 @@ def override(document: Document, text: str) -> None:
     for path in [path for path in document.places if path[: len(at)] == at]:
         del document.places[path]
     document.places[at] = label
-    value_only = Document(label, faults=document.faults)
-    holder[at[-1]] = None if node is None else plain(value_only, node, at, ())
+    holder[at[-1]] = value
 
 
 def has(data: Any, key: str | int) -> bool:

@@ -36,6 +36,7 @@ from scenarios.part import Part
 from scenarios.references import model_reference
 from scenarios.times import FixedTime
 from scenarios.units import (
+    Count,
     PositiveSeconds,
     Range,
     Share,
@@ -43,6 +44,7 @@ from scenarios.units import (
     UsdPerHour,
     WeekTime,
     Whole,
+    parse_range,
 )
 
 
@@ -63,10 +65,44 @@ class Sla(Part):
         return self
 
 
+def values_of(given: Any) -> Any:
+    """A list as it is; whole numbers of '0..6'."""
+    if isinstance(given, str):
+        low, high = parse_range(given, least=0)
+        return list(range(low, high + 1))
+    return given
+
+
+Choices = Annotated[
+    tuple[Any, ...],
+    BeforeValidator(values_of),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "minItems": 1},
+                {"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"},
+            ]
+        }
+    ),
+]
+
+
 class PlanBounds(Part):
     """Where the planner may search."""
 
     replicas: Range
+    """Of the main pool; with autoscaling: its fewest."""
+    choices: dict[str, Choices] = Field(
+        default_factory=dict, examples=["{replica.tensor_parallel: [1, 2, 4]}"]
+    )
+    """Keys of `replica`, `fleet`, `failures` or `latency`, written with dots as for `--set`, and
+    the values each may take (a list, or whole numbers as 0..6). Every combination is a line of
+    fleets; the cheapest certified one of all is the answer."""
+    gpus_available: dict[str, Count] = Field(default_factory=dict, examples=["{h100-sxm-80gb: 16}"])
+    """How many GPUs of a kind can be had; no limit for those not named."""
+    minimise: Literal["cost", "gpus", "energy"] = "cost"
+    """What makes one certified fleet better than another."""
 
 
 class Scenario(Part):

@@ -114,7 +114,7 @@ def shape_warnings(fault: FittedFault) -> Iterator[str]:
     shape = fault.shape
     if shape is None or shape.low <= 1.0 <= shape.high:
         return
-    why = "failures follow one another" if shape.value < 1 else "failures come more evenly"
+    why = "failures follow one another more closely" if shape.value < 1 else "they come more evenly"
     yield (
         f"{fault.name}: the hazard is not constant (Weibull shape {interval_text(shape)} between "
         f"{fault.shape_of}): {why} than a rate says, and its interval is too "

@@ -40,7 +40,8 @@ def of_components(
     for failures in own.values():
         up_s = begin_s
         for each in failures:
-            ended.append(max(each.start_s - up_s, grain_s / 2.0))
+            if each.start_s > begin_s:  # a log that begins with it tells nothing of what was before
+                ended.append(max(each.start_s - up_s, grain_s / 2.0))
             up_s = max(up_s, end_s if np.isnan(each.end_s) else each.end_s)
         if up_s < end_s:
             running.append(end_s - up_s)

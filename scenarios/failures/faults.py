@@ -28,6 +28,7 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
 }
 """What a rate may be counted per: the scope itself, or what it is made of."""
 SWAPPABLE = ("gpu", "replica", "node")
+MAIN_POOL = "main"
 DRAIN_TIMEOUT_S = 300.0
 INTERVAL_MIN_S = 1e-3
 SUDDEN = ("crash", "silence")
@@ -50,7 +51,7 @@ class Repair(Part):
     time: Time = Field(examples=["{median: 15min, p95: 2h}"])
     """From the fault being known to the end of the work."""
     share: Annotated[Share, Field(gt=0)] = 1.0
-    """Its weight among the repairs of the fault."""
+    """Its weight among the repairs of the fault: 60 % and 40 %, or 3 and 2."""
     start: Start = "cold"
     """What follows: nothing (the time includes it), a warm start, a cold one, or one on a new
     node. Of a slow replica: nothing."""
@@ -155,6 +156,8 @@ class Fault(Part):
     at_most: Count = 1
     """Of drain: so many components at a time."""
     lemons: Lemons | None = None
+    pools: tuple[str, ...] = Field((), examples=["[spot]"])
+    """Only in these pools: `main`, and names of `fleet.others`; in all when not given."""
     paid: StrictBool = True
     """Whether hardware that is gone is paid for: not a spot node that was reclaimed."""
     source: str = ""
@@ -220,6 +223,8 @@ class Fault(Part):
                 raise refuse(f"nothing to the effect {effect}", f"with {GOES_WITH[key]}", key)
         if self.burst is not None and self.scope == "zone":
             raise refuse("nothing in a zone is beside the zone", "with a smaller scope", "burst")
+        if self.pools and self.scope == "zone":
+            raise refuse("a zone takes what is in it, of any pool", "with a smaller scope", "pools")
         if self.burst is not None and self.lemons is not None:
             raise refuse("lemons among what goes in bursts", "one of burst and lemons", "lemons")
         for index, repair in enumerate(self.repairs):
@@ -230,6 +235,10 @@ class Fault(Part):
                 what = f"a spare node in place of a whole {self.scope}"
                 raise refuse(what, "with scope gpu, replica or node", "repair", index, "swap")
         return self
+
+    def strikes(self, pool: str) -> bool:
+        """Whether it occurs in a pool; the main one's name is empty."""
+        return not self.pools or (pool or MAIN_POOL) in self.pools
 
     @property
     def swappable(self) -> bool:

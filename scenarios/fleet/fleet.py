@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from scenarios.faults import refuse
 from scenarios.fleet.admission import Bucket, Shedding
@@ -14,15 +14,15 @@ from scenarios.fleet.topology import Topology
 from scenarios.latency import Latency
 from scenarios.part import Part
 from scenarios.references import function_reference
-from scenarios.units import Count
+from scenarios.units import Count, Whole
 
 
 class OtherPool(Part):
     """Replicas of another kind beside the main ones, serving the same model and traffic."""
 
     name: Annotated[str, Field(min_length=1)]
-    replicas: Count
-    """How many, always: neither `plan` nor autoscaling changes them."""
+    replicas: Annotated[Whole, Field(ge=0, lt=2**31)]
+    """How many, always: autoscaling does not change them. 0: as if the pool were not there."""
     replica: Replica
     latency: Latency | None = None
     """The step time of this pool; the scenario's own `latency` is the main pool's."""
@@ -62,6 +62,11 @@ class Fleet(Part):
     breaker: Breaker | None = None
     """Circuit breaking, with `clients.first_token_timeout`; none when not given."""
 
+    @field_validator("others", mode="after")
+    @classmethod
+    def pools_of_somebody(cls, others: tuple[OtherPool, ...]) -> tuple[OtherPool, ...]:
+        return tuple(pool for pool in others if pool.replicas > 0)
+
     @model_validator(mode="after")
     def pool_names_differ(self) -> Self:
         names = [pool.name for pool in self.others]
@@ -86,3 +91,12 @@ class Fleet(Part):
         if len(set(classes)) < len(classes):
             raise refuse("two buckets of one class", "classes that differ", "buckets")
         return self
+
+    def of_size(self, replicas: int) -> "Fleet":
+        """The same with so many replicas in the main pool; with autoscaling, so many at least."""
+        if self.autoscaling is None:
+            return self.model_copy(update={"replicas": replicas})
+        _, most = self.autoscaling.replicas
+        scaling = self.autoscaling.model_copy(update={"replicas": (replicas, most)})
+        start = max(self.replicas, replicas)
+        return self.model_copy(update={"replicas": start, "autoscaling": scaling})

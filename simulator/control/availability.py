@@ -15,7 +15,7 @@ def unavailability(scenario: Scenario, fleet: Fleet) -> float:
         return 0.0
     phases, up = start_phases(scenario, fleet)[0], 1.0
     for fault in scenario.failures.all:
-        if fault.effect == "slow":
+        if fault.effect == "slow" or not fault.strikes(""):
             continue
         total = sum(repair.share for repair in fault.repairs)
         start_s = sum(

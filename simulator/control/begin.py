@@ -98,9 +98,10 @@ class Control:
     def begin_fault(self, fault: Fault, code: int) -> None:
         """Its processes, from now on. The run must not have begun, or only its history."""
         span_s = self.scenario.horizon_s + self.scenario.drain_s - self.env.now / NS_PER_S
+        standing = groups(self.fleet.topology, self.stocks, fault.scope)
         for process in break_down(
             self.hazard(fault, code),
-            groups(self.fleet.topology, self.stocks, fault.scope),
+            [group for group in standing if fault.strikes(group.pool)],
             self.starts,
             span_s,
             self.stream_of_failures,

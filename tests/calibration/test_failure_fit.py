@@ -446,3 +446,16 @@ def test_the_published_trace_is_what_is_written_of_it():
     # Bad hours and good ones.
     assert fault.shape.high < 1.0
     assert any("hazard is not constant" in warning for warning in fitted.warnings)
+
+
+def test_a_log_that_begins_with_an_incident_says_nothing_of_the_time_before(tmp_path):
+    """Without `--from` the log is taken to begin with its first incident: the component's time
+    until then is not a time of zero between failures."""
+    rng = stream(5, "poisson-log")
+    starts = np.sort(rng.uniform(0.0, 1e7, 41))
+    lines = [f"{at:.0f},{at + 60:.0f},lost,gpu,gpu-{rng.integers(512)}" for at in starts]
+    path = write(tmp_path, "\n".join(["start,end,kind,scope,component", *lines]) + "\n")
+    given = fit([path], Watched({"gpu": 512}, 0.0, 1e7)).faults[0].shape
+    told = fit([path], Watched({"gpu": 512}, None, 1e7)).faults[0].shape
+    assert told.low < 1.0 < told.high
+    assert told.value == pytest.approx(given.value, rel=0.1)

@@ -33,7 +33,7 @@ def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
     assert len(lines) <= 12
     assert lines == [
         "  failures and fleet in 8 periods: availability 100% (minutes with at most 1% errors)",
-        "    incidents 2: replica 2",
+        "    incidents, with those under way at the start 2: replica 2",
         "    replicas down 1 or more for 25% [0%, 75%] of the time; at most 1 at once",
         "    requests hit, and retried 5: replica 5",
         "    requests hit, and lost 2: replica 2",

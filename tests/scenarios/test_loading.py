@@ -237,7 +237,10 @@ failures:
 sla:
   probability: 0.95
   objectives: [ttft p95 <= 500ms, error_rate <= 0.1%, ttft p50 <= 1s for interactive]
-plan: {replicas: 1..16}
+plan:
+  replicas: 1..16
+  choices: {replica.gpu: [h100-sxm-80gb, h200-sxm-141gb], replica.engine.max_num_seqs: [64, 128]}
+  gpus_available: {h100-sxm-80gb: 32}
 price: {h100-sxm-80gb: 2.95 USD/h, h200-sxm-141gb: 4 USD/h, l40s-48gb: 1 USD/h}
 """
 RULES = """\
@@ -411,7 +414,7 @@ def others(value):
             words = ["fp8", "pcie", "nvlink", "fcfs", "priority", "greedy", "least-outstanding",
                      "2..16", "ttft p9 <= 1s", "gamma", "weibull", "recorded", "Wed 09:30",
                      "09:30", "spread", "zone", "node", "crash", "silence", "max", "Sun",
-                     "rejection", "warm", "pods", "percent", "1 per GPU-hour", "disabled",
+                     "rejection", "warm", "gpus", "pods", "percent", "1 per GPU-hour", "disabled",
                      f"{value}x"]  # fmt: skip
             quantity = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)([A-Za-z/%].*)", value)
             if quantity is None:

@@ -87,7 +87,7 @@ def test_a_pool_with_a_fault_hides_no_fault_of_another(loaded):
         loaded,
         "model=meta-llama/Llama-3.1-70B-Instruct",
         "replica.tensor_parallel=2",
-        "fleet.others.0.replicas=0",
+        "fleet.others.0.replicas=-1",
         "fleet.router=rules.py:x",
     )
     assert len(said) == 3

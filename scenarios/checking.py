@@ -1,0 +1,173 @@
+"""The data of a document -> Scenario, or every fault of them: of each part, and between parts."""
+
+import typing
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import reduce
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from scenarios.catalogue.facts import Model
+from scenarios.document import Document, KeyPath, dotted
+from scenarios.explaining import child, fault_of, line_to_add
+from scenarios.faults import Fault
+from scenarios.fleet import Replica
+from scenarios.latency import Measured, Profile
+from scenarios.memory import fitting_tensor_parallel, missing_bytes
+from scenarios.model import Scenario
+
+Context = dict[str, Any]
+"""What names in a scenario refer to: `catalogue`, and the `folder` of its files."""
+
+
+def scenario_of(
+    document: Document, context: Context, needs: tuple[str, ...] = ()
+) -> Scenario | None:
+    """What the data of a document say; faults go to the document. None where it says nothing."""
+    scenario = None
+    try:
+        scenario = Scenario.model_validate(document.data, context=context)
+    except ValidationError as error:
+        document.faults += [
+            fault_of(document, detail) for detail in error.errors() if not hollow(detail)
+        ]
+    document.faults += memory_faults(document, context)
+    document.faults += missing_parts(document, needs)
+    document.faults += unsearchable(document, needs)
+    document.faults += unpriced_gpu(document, context)
+    if scenario is not None:
+        document.faults += foreign_profiles(document, scenario)
+    return scenario
+
+
+def hollow(detail: ErrorDetails) -> bool:
+    """A list that is 'too short' only because its items have faults of their own."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
+def part_of(document: Document, key: str, context: Context) -> Any:
+    """One part of the scenario on its own, or None when it has faults of its own."""
+    adapter: TypeAdapter[Any] = TypeAdapter(
+        typing.get_type_hints(Scenario, include_extras=True)[key]
+    )
+    try:
+        return adapter.validate_python(document.data.get(key), context=context)
+    except ValidationError:
+        return None
+
+
+def replicas_of(document: Document, context: Context) -> Iterator[tuple[KeyPath, Replica]]:
+    """Each replica of the file that has no fault of its own, with its key."""
+    others = child(child(document.data, "fleet"), "others")
+    pools = others if isinstance(others, list) else []
+    keys: list[KeyPath] = [("fleet", "others", index) for index in range(len(pools))]
+    for key in [(), *keys]:
+        described = reduce(child, (*key, "replica"), document.data)
+        with suppress(ValidationError):
+            yield (*key, "replica"), Replica.model_validate(described, context=context)
+
+
+def memory_faults(document: Document, context: Context) -> Iterator[Fault]:
+    """A model that leaves no room for one KV block is a fault of the scenario."""
+    model = part_of(document, "model", context)
+    if model is not None:
+        for at, replica in replicas_of(document, context):
+            yield from faults_of_memory(document, at, model, replica)
+
+
+def faults_of_memory(
+    document: Document, at: KeyPath, model: Model, replica: Replica
+) -> Iterator[Fault]:
+    split = (*at, "tensor_parallel")
+    got = f"got {replica.tensor_parallel}"
+    if model.heads % replica.tensor_parallel:
+        allowed = f"a divisor of the {model.heads} attention heads of {model.name}"
+        yield Fault(document.place(split), dotted(split), got, allowed)
+        return
+    if replica.tensor_parallel > replica.gpu.gpus_per_node:
+        allowed = f"up to {replica.gpu.gpus_per_node}, the {replica.gpu.name} that one node joins"
+        yield Fault(document.place(split), dotted(split), got, allowed)
+        return
+    missing = missing_bytes(model, replica)
+    if replica.engine.num_gpu_blocks is None and missing > 0:
+        fits = fitting_tensor_parallel(model, replica)
+        allowed = (
+            f"tensor_parallel: {fits} would fit"
+            if fits
+            else "no tensor_parallel within one node fits"
+        )
+        yield Fault(
+            document.place(at),
+            dotted(at),
+            f"{model.name} in {replica.precision} on {replica.gpus} x "
+            f"{replica.gpu.name} is short of {missing:,.0f} bytes per GPU",
+            allowed,
+        )
+
+
+def missing_parts(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]:
+    for key in needs:
+        if document.data.get(key) is None:
+            place = f"{document.source}:1:1"
+            yield Fault(place, key, "missing", line_to_add(Scenario, key))
+
+
+def unsearchable(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]:
+    """What `plan` cannot answer, though `simulate` can."""
+    at: KeyPath = ("fleet", "autoscaling")
+    if "plan" in needs and reduce(child, at, document.data) is not None:
+        got = "plan does not search autoscaled fleets yet"
+        yield Fault(document.place(at), dotted(at), got, "remove autoscaling, or use simulate")
+
+
+def unpriced_gpu(document: Document, context: Context) -> Iterator[Fault]:
+    """A price list without a GPU in use would answer with no cost at all."""
+    prices = part_of(document, "price", context)
+    if prices is None:
+        return
+    for _, replica in replicas_of(document, context):
+        if replica.gpu.name in prices:
+            continue
+        seen = replica.gpu.price
+        hint = (
+            f" (seen on demand: {seen.low_usd_per_hour:g} to {seen.high_usd_per_hour:g} USD/h)"
+            if seen
+            else ""
+        )
+        yield Fault(
+            document.place(("price",)),
+            "price",
+            f"no price for {replica.gpu.name}",
+            f"add `{replica.gpu.name}: ... USD/h`{hint}",
+        )
+
+
+def foreign_profiles(document: Document, scenario: Scenario) -> Iterator[Fault]:
+    """A profile measured on something else would scale the wrong step time."""
+    others = enumerate(scenario.fleet.others)
+    pools: list[tuple[KeyPath, Any]] = [
+        ((), scenario), *((("fleet", "others", index), pool) for index, pool in others)
+    ]  # fmt: skip
+    for at, pool in pools:
+        if not isinstance(pool.latency, Profile):
+            continue
+        measured = pool.latency.measured_on
+        used = Measured(
+            model=scenario.model.name,
+            gpu=pool.replica.gpu.name,
+            engine=pool.replica.engine.facts.name,
+        )
+        if measured != used:
+            key: KeyPath = (*at, "latency")
+            yield Fault(
+                document.place(key),
+                dotted(key),
+                f"a profile of {in_words(measured)}",
+                f"one of {in_words(used)}",
+            )
+
+
+def in_words(measured: Measured) -> str:
+    return f"{measured.model} on {measured.gpu} with {measured.engine}"

@@ -136,10 +136,23 @@ def search(low: int, start: int, high: int, promise: Promise) -> Ask:
     chosen = yield from screen(low, start, high, promise, screened)
     # A size that fails the rough screening everywhere still gets its exact answer.
     candidate = high if chosen is None else chosen
+    return (yield from certified(low, candidate, high, promise, screened))
+
+
+def certified(
+    low: int,
+    candidate: int,
+    high: int,
+    promise: Promise,
+    screened: dict[int, bool],
+    part: float = 1.0,
+) -> Ask:
+    """Certify the smallest size that can be, from `candidate` on, spending that part of alpha; then
+    look below it."""
     evidence = Evidence(promise, 0.0)
     for share in (0.75, 0.25) if candidate + WINDOW <= high else (1.0,):
         window = range(candidate, min(candidate + WINDOW, high + 1))
-        evidence.alpha = promise.alpha * share / (1 if promise.coupled else len(window))
+        evidence.alpha = promise.alpha * part * share / (1 if promise.coupled else len(window))
         accepted = yield from certify(window, evidence)
         if accepted is not None:
             accepted = yield from descend(accepted, low, evidence)

@@ -1,4 +1,4 @@
-"""What a file may say about money and energy: what a GPU costs by how it is paid for, what it draws."""
+"""What a file may say about money and energy: what a GPU costs, however paid for, and draws."""
 
 import datetime
 from collections.abc import Iterator
@@ -141,6 +141,8 @@ def price_file(value: Any, info: ValidationInfo) -> Any:
     except (OSError, YAMLError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise refuse(f"no readable prices: {name}", f"a file of prices ({reason})") from error
+    if not isinstance(data, dict):
+        raise refuse(f"no prices in {name}", "a mapping of `source`, `date` and `gpus`")
     try:
         return Prices.model_validate(data)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Quantities as people write them: '500ms', '80GiB', '12/s', '0.1%', '2.95 USD/h', '1..16'.
 
-A quantity is held in its base unit (seconds, bytes, watts, USD per hour, a share of one) as a float.
-A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms to somebody.
+A quantity is held in its base unit (seconds, bytes, watts, USD per hour, a share of one) as a
+float. A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms to somebody.
 """
 
 import re

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fleetcast import options
+from fleetcast.price_age import warn_of_old_prices
 
 
 @click.command("check")
@@ -23,6 +24,7 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from simulator.simulate import pools
 
     scenario = options.load_scenario(file, overrides, None)
+    warn_of_old_prices(scenario)
     main = pools(scenario, scenario.fleet)[0]
     limits, time = main.limits, main.time
     probability = scenario.sla.probability if scenario.sla else 0.95

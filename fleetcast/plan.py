@@ -8,6 +8,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED
+from fleetcast.price_age import warn_of_old_prices
 from scenarios.model import Scenario
 
 EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified": EXIT_UNDECIDED}
@@ -28,6 +29,7 @@ def command(
     from reports.page import write_report
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
+    warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
     data = finished_plan(folder, scenario) or make_plan(scenario, folder, workers)
     page = write_report(folder)

@@ -75,6 +75,7 @@ def fleet_figures(run: Run) -> Figures:
     }
     for pool, gpus in enumerate(accounts.gpus_paid):
         row[f"gpus_paid_{pool}"] = gpus
+        row[f"gpus_useful_{pool}"] = accounts.gpus_useful[pool]
     for toll in accounts.tolls:
         for count in TOLLED:
             row[f"{count}: {toll.fault}"] = getattr(toll, count)

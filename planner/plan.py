@@ -8,7 +8,7 @@ import pandas as pd
 
 from planner.accounts import fleet_accounts
 from planner.bracket import Bracket, bracket, question_makes_sense
-from planner.cost import HOURS_PER_MONTH, Cost, fleet_cost, gpus, varies
+from planner.cost import Cost, as_data, fleet_cost, gpus
 from planner.metrics import Figures, estimates, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
 from planner.sequential import confidence_sequence
@@ -205,8 +205,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "inherited_failed": certificate.inherited_failed,
         },
         "one_fewer": None if certificate.replicas is None else tally_json(plan.one_fewer, plan),
-        "cost": plan.cost._asdict()
-        | {"hours_per_month": HOURS_PER_MONTH, "varies": varies(scenario)},
+        "cost": as_data(scenario, plan.cost),
         "figures_of": plan.shown,
         "objectives": [
             objective_json(objective, median_estimate(rows[objective.text].tolist()))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from reports.accounts import account_lines
+from reports.costs import cost_lines
 from reports.tables import (
     accuracy_lines,
     counted,
@@ -22,6 +23,7 @@ def plan_lines(data: Data) -> list[str]:
         answer_line(data),
         *certificate_lines(data),
         *objective_lines(data),
+        *cost_lines(data["cost"]),
         *account_lines(data["accounts"]),
         *accuracy_lines(data["step_time"]),
     ]

@@ -15,7 +15,7 @@ from scenarios.latency import LinearLatency, Profile
 Data = dict[str, Any]
 Facts = list[tuple[str, str]]
 
-QUANTITY = re.compile(r"(-?\d[\d.e+-]*?)(s|/s|B|B/s|FLOP/s|USD/h)")
+QUANTITY = re.compile(r"(-?\d[\d.e+-]*?)(s|/s|B|B/s|FLOP/s|W|USD|USD/h|USD/kWh|kg/kWh)")
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 NOT_STRINGS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 LISTED_MAX = 8
@@ -51,7 +51,8 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
         *fleet_parts(scenario),
         ("SLA", scenario.get("sla")),
         ("Search", scenario.get("plan")),
-        ("Price per GPU-hour", scenario.get("price")),
+        ("Price of a GPU", price(scenario.get("price"))),
+        ("Energy", scenario.get("energy")),
     ]
     return [(title, facts(part)) for title, part in described if part]
 
@@ -135,6 +136,14 @@ def uncertainty_text(relative: float | None) -> str:
     if relative is None:
         return "not known"
     return f"± {few_percent(100 * relative)}"
+
+
+def price(prices: Data | None) -> Data:
+    """Each GPU with its prices, then whose they are. (A folder may be of before there were
+    kinds.)"""
+    told = dict(prices or {})
+    gpus: Data = told.pop("gpus", {})
+    return gpus | told
 
 
 def router(fleet: Data) -> Data:
@@ -244,8 +253,12 @@ def quantity(text: str) -> str:
             return f"{number / 1e9:,.6g} GB/s"
         case "FLOP/s":
             return f"{number / 1e12:,.6g} TFLOP/s"
+        case "W":
+            return f"{number:g} W"
+        case "kg/kWh":
+            return f"{number:g} kg per kWh"
         case _:
-            return f"{number:.2f} USD"
+            return f"{number:,.2f} {unit.replace('/', ' per ')}"
 
 
 def time_text(seconds: float) -> str:

@@ -13,6 +13,7 @@ from planner.plan import duration
 from reports import figures, image, inputs, tables
 from reports.accounts import account_rows, fault_rows
 from reports.cautions import cautions, step_time_tables
+from reports.costs import cost_rows, draw_text, price_text
 from reports.folder import (
     Data,
     Results,
@@ -130,12 +131,14 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         "milliseconds": tables.milliseconds,
         "usd": tables.usd,
         "counted": tables.counted,
+        "number": tables.number,
     }
     plan, manifest = results.plan, results.manifest
     scenario = manifest["scenario"]
     objectives = objectives_of(plan)
     # A folder may be of before these were told.
     step_times, accounts = plan.get("step_time", []), plan.get("accounts")
+    energy = plan["cost"].get("energy")
     return environment.get_template("report.html").render(
         plan=plan,
         manifest=manifest,
@@ -146,6 +149,10 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         objectives=objective_rows(plan, values, objectives),
         hardest=hardest(values, objectives),
         sizes=size_rows(plan),
+        costs=cost_rows(plan["cost"]),
+        energy=energy,
+        draw=energy and draw_text(energy),
+        price_text=price_text(plan["cost"]),
         latencies=latency_rows(plan["metrics"]),
         counts=count_rows(plan["metrics"]),
         accounts=accounts and account_rows(accounts),
@@ -221,7 +228,8 @@ def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
 
 def size_rows(plan: Data) -> list[dict[str, Any]]:
     """Every size that was looked at, smallest first; those only screened have no periods. Where
-    what is paid for comes and goes, its cost is known of the shown size alone."""
+    what is paid for comes and goes or depends on what it draws, its cost is known of the shown size
+    alone."""
     per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
     usd_per_replica = cost["usd_per_replica_hour"]
     # What other pools cost is the same for every size.
@@ -231,10 +239,11 @@ def size_rows(plan: Data) -> list[dict[str, Any]]:
     )
     screened = {row["replicas"]: row["passed"] for row in plan["screened"]}
     certified = {row["replicas"]: row for row in plan["sizes"]}
+    owned = any(pool["purchase"] == "owned" for pool in cost.get("pools", []))
     rows = []
     for replicas in sorted({*screened, *certified}):
         usd_per_month = (replicas * usd_per_replica + others_usd) * cost["hours_per_month"]
-        known = replicas == plan["figures_of"] or not cost.get("varies", False)
+        known = replicas == plan["figures_of"] or not (cost.get("varies", False) or owned)
         rows.append(
             {
                 "replicas": replicas,

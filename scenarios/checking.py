@@ -10,13 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.catalogue.facts import Model
-from scenarios.document import Document, KeyPath, dotted
+from scenarios.document import Document, KeyPath, dotted, has
 from scenarios.explaining import child, fault_of, line_to_add
 from scenarios.faults import Fault
 from scenarios.fleet import Replica
 from scenarios.latency import Measured, Profile
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 from scenarios.model import Scenario
+from scenarios.price import Owned, Purchase
 
 Context = dict[str, Any]
 """What names in a scenario refer to: `catalogue`, and the `folder` of its files."""
@@ -36,7 +37,8 @@ def scenario_of(
     document.faults += memory_faults(document, context)
     document.faults += missing_parts(document, needs)
     document.faults += unsearchable(document, needs)
-    document.faults += unpriced_gpu(document, context)
+    document.faults += unpriced_gpus(document, context)
+    document.faults += unknown_power(document, context)
     if scenario is not None:
         document.faults += foreign_profiles(document, scenario)
     return scenario
@@ -122,26 +124,61 @@ def unsearchable(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]:
         yield Fault(document.place(at), dotted(at), got, "remove autoscaling, or use simulate")
 
 
-def unpriced_gpu(document: Document, context: Context) -> Iterator[Fault]:
+def unpriced_gpus(document: Document, context: Context) -> Iterator[Fault]:
     """A price list without a GPU in use would answer with no cost at all."""
     prices = part_of(document, "price", context)
-    if prices is None:
-        return
-    for _, replica in replicas_of(document, context):
-        if replica.gpu.name in prices:
+    for _, replica in replicas_of(document, context) if prices else ():
+        gpu, purchase = replica.gpu, replica.purchase
+        price, at = prices.gpus.get(gpu.name), priced_at(document, gpu.name)
+        entry = example_of(purchase)
+        if price is None:
+            seen = gpu.price
+            hint = (
+                f" (seen on demand: {seen.low_usd_per_hour:g} to {seen.high_usd_per_hour:g} USD/h)"
+                if seen
+                else ""
+            )
+            short = "... USD/h" if purchase == "on_demand" else f"{{{entry}}}"
+            got, allowed = f"no price for {gpu.name}", f"add `{gpu.name}: {short}`{hint}"
+        elif purchase not in price.kinds:
+            kinds = " and ".join(price.kinds)
+            got = f"no {purchase} price for {gpu.name}; it has {kinds}"
+            allowed = f"add `{entry}`, or `purchase: {price.kinds[0]}` to the replica"
+        else:
             continue
-        seen = replica.gpu.price
-        hint = (
-            f" (seen on demand: {seen.low_usd_per_hour:g} to {seen.high_usd_per_hour:g} USD/h)"
-            if seen
-            else ""
-        )
-        yield Fault(
-            document.place(("price",)),
-            "price",
-            f"no price for {replica.gpu.name}",
-            f"add `{replica.gpu.name}: ... USD/h`{hint}",
-        )
+        yield Fault(document.place(at), dotted(at), got, allowed)
+
+
+def priced_at(document: Document, gpu: str) -> KeyPath:
+    """Where the price of a GPU stands, as far as it stands in the scenario's own file."""
+    at: KeyPath = ("price",)
+    for key in ("gpus", gpu):
+        if has(reduce(child, at, document.data), key):
+            at = (*at, key)
+    return at
+
+
+def example_of(purchase: Purchase) -> str:
+    """What to write for a price of this kind."""
+    if purchase != "owned":
+        return f"{purchase}: ... USD/h"
+    fields = Owned.model_fields.values()
+    needed = [f"{field.alias}: {field.examples[0]}" for field in fields if field.examples]
+    return f"owned: {{{', '.join(needed)}}}"
+
+
+def unknown_power(document: Document, context: Context) -> Iterator[Fault]:
+    """Energy, and electricity that is paid for, need to know what a GPU draws."""
+    energy = document.data.get("energy") is not None
+    for at, replica in replicas_of(document, context):
+        if replica.gpu.power_w is None and (energy or replica.purchase == "owned"):
+            key = (*at, "gpu")
+            yield Fault(
+                document.place(key),
+                dotted(key),
+                f"the catalogue does not know what {replica.gpu.name} draws",
+                "an entry with `power: 700W`, in a catalogue file of your own",
+            )
 
 
 def foreign_profiles(document: Document, scenario: Scenario) -> Iterator[Fault]:

@@ -165,6 +165,8 @@ def type_of_child(annotation: Any, key: str | int) -> Any:
                 return info.annotation
         return None
     arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is dict:
+        return arguments[1]
     return arguments[0] if arguments and isinstance(key, int) else None
 
 

@@ -33,6 +33,7 @@ from scenarios.latency import Latency
 from scenarios.memory import weight_bytes
 from scenarios.objectives import Objective, ObjectiveText
 from scenarios.part import Part
+from scenarios.price import Energy, Price
 from scenarios.references import model_reference
 from scenarios.times import FixedTime
 from scenarios.units import (
@@ -41,7 +42,6 @@ from scenarios.units import (
     Range,
     Share,
     SomeSeconds,
-    UsdPerHour,
     WeekTime,
     Whole,
     parse_range,
@@ -136,9 +136,9 @@ class Scenario(Part):
         None, examples=["{probability: 0.95, objectives: [ttft p95 <= 500ms, error_rate <= 0.1%]}"]
     )
     plan: PlanBounds | None = Field(None, examples=["{replicas: 1..16}"])
-    price: dict[str, Annotated[UsdPerHour, Field(ge=0)]] | None = Field(
-        None, examples=["{h100-sxm-80gb: 2.95 USD/h}"]
-    )
+    price: Price | None = Field(None, examples=["{h100-sxm-80gb: 2.95 USD/h}"])
+    """What a GPU of each kind in use costs; `replica.purchase` says which of its prices is paid."""
+    energy: Energy | None = None
 
     @model_validator(mode="after")
     def group_names_differ(self) -> Self:

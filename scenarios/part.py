@@ -5,7 +5,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 # A field's name ends in its unit; the YAML key does not, because there the value carries it.
-UNIT_SUFFIXES = ("_bytes_per_s", "_flops_per_s", "_usd_per_hour", "_per_s", "_bytes", "_s")
+UNIT_SUFFIXES = (
+    "_bytes_per_s", "_flops_per_s", "_usd_per_hour", "_usd_per_kwh", "_kg_per_kwh", "_per_s",
+    "_bytes", "_usd", "_s", "_w",
+)  # fmt: skip
 
 
 def yaml_key(field_name: str) -> str:

@@ -154,6 +154,7 @@ def offer_short_forms(schema: dict[str, Any], known: Catalogue) -> None:
     parts["Fleet"]["properties"]["cold_start"] |= {"oneOf": [{"$ref": "#/$defs/ColdStart"}, A_TIME]}
     del parts["WholeStart"]
     let_the_catalogue_say_the_rest(parts["ColdStart"], known)
+    offer_short_prices(schema, known)
 
 
 def let_the_catalogue_say_the_rest(start: dict[str, Any], known: Catalogue) -> None:
@@ -167,6 +168,28 @@ def let_the_catalogue_say_the_rest(start: dict[str, Any], known: Catalogue) -> N
         for key in ("type", "pattern", "x-base-unit", "exclusiveMinimum"):
             fields[name].pop(key, None)
     del start["required"]
+
+
+def offer_short_prices(schema: dict[str, Any], known: Catalogue) -> None:
+    """Prices by GPU, each alone or by kind; all of it with source and date, here or in a file.
+    What a GPU draws is the catalogue's unless given."""
+    parts = schema["$defs"]
+    one = parts["GpuPrice"]["properties"]["on_demand"]["anyOf"][0]
+    gpus = parts["Prices"]["properties"]["gpus"]
+    gpus["additionalProperties"] = {"anyOf": [one, {"$ref": "#/$defs/GpuPrice"}]}
+    gpus["propertyNames"] = {"anyOf": [{"enum": sorted(known.gpus)}, {"type": "string"}]}
+    parts["PriceFile"] = {
+        "description": "A file beside the scenario that holds `Prices`: `source`, `date`, `gpus`.",
+        "type": "object",
+        "properties": {"file": {"type": "string"}},
+        "required": ["file"],
+        "additionalProperties": False,
+    }
+    schema["properties"]["price"]["anyOf"][:0] = [gpus, {"$ref": "#/$defs/PriceFile"}]
+    energy = parts["Energy"]
+    for name, draw in known.draws.items():
+        energy["properties"][name]["default"] = draw.share
+    del energy["required"]
 
 
 def offer(field: dict[str, Any], names: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Quantities as people write them: '500ms', '80GiB', '12/s', '0.1%', '2.95 USD/h', '1..16'.
 
-A quantity is held in its base unit (seconds, bytes, USD per hour, a share of one) as a float.
-A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms to somebody.
+A quantity is held in its base unit (seconds, bytes, watts, USD per hour, a share of one) as a
+float. A bare number is refused where a unit is needed: `timeout: 30` once meant 30 ms to somebody.
 """
 
 import re
@@ -36,6 +36,10 @@ DAY_S = 86400.0
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHARE = {"%": 0.01}
 PRICE_USD_PER_HOUR = {"USD/h": 1.0}
+MONEY_USD = {"USD": 1.0}
+PRICE_USD_PER_KWH = {"USD/kWh": 1.0}
+CARBON_KG_PER_KWH = {"kg/kWh": 1.0, "g/kWh": 1e-3}
+POWER_W = {"W": 1.0, "kW": 1e3}
 
 
 def parse_quantity(text: Any, units: dict[str, float], allowed: str) -> float:
@@ -162,6 +166,10 @@ A_SIZE = "a size with its unit, such as 80GiB or 2MB"
 A_BANDWIDTH = "a bandwidth such as 3350GB/s"
 A_COMPUTE_RATE = "a compute rate such as 989TFLOP/s"
 A_PRICE = "a price per GPU-hour such as 2.95 USD/h"
+A_SUM = "a sum of money such as 25000 USD"
+A_TARIFF = "a price of electricity such as 0.09 USD/kWh"
+A_CARBON_FACTOR = "the carbon of electricity, such as 0.38 kg/kWh or 380 g/kWh"
+A_POWER = "a power such as 700W or 0.7kW"
 
 Seconds = Annotated[float, Quantity(TIME_S, "s", A_TIME)]
 PerSecond = Annotated[float, Quantity(RATE_PER_S, "/s", A_RATE)]
@@ -169,6 +177,10 @@ Bytes = Annotated[float, Quantity(SIZE_BYTES, "B", A_SIZE)]
 BytesPerSecond = Annotated[float, Quantity(BANDWIDTH_BYTES_PER_S, "B/s", A_BANDWIDTH)]
 FlopsPerSecond = Annotated[float, Quantity(COMPUTE_FLOPS_PER_S, "FLOP/s", A_COMPUTE_RATE)]
 UsdPerHour = Annotated[float, Quantity(PRICE_USD_PER_HOUR, "USD/h", A_PRICE)]
+Usd = Annotated[float, Quantity(MONEY_USD, "USD", A_SUM)]
+UsdPerKwh = Annotated[float, Quantity(PRICE_USD_PER_KWH, "USD/kWh", A_TARIFF)]
+KgPerKwh = Annotated[float, Quantity(CARBON_KG_PER_KWH, "kg/kWh", A_CARBON_FACTOR)]
+Watts = Annotated[float, Quantity(POWER_W, "W", A_POWER)]
 Whole = Annotated[StrictInt, BeforeValidator(whole)]
 
 # Bounds that no scenario needs to pass and that 64-bit nanoseconds and 32-bit counts can hold.

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from ruamel.yaml import YAML
 
 from scenarios.catalogue.facts import (
+    Draw,
     Engine,
     FailurePreset,
     Gpu,
@@ -23,6 +24,7 @@ from scenarios.part import Part
 
 BUILT_IN_FILES = (
     "gpus.yaml", "models.yaml", "engines.yaml", "traffic.yaml", "failures.yaml", "cold_start.yaml",
+    "energy.yaml",
 )  # fmt: skip
 COEFFICIENTS = "step_time.yaml"
 
@@ -85,6 +87,7 @@ class CatalogueFile(Part):
     storage: Annotated[dict[str, Storage], BeforeValidator(with_names)] = Field(
         default_factory=dict
     )
+    draws: Annotated[dict[str, Draw], BeforeValidator(with_names)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class Catalogue:
     cold_start: dict[str, StartPhase]
     """By phase, as in `fleet.cold_start`."""
     storage: dict[str, Storage]
+    draws: dict[str, Draw]
+    """By state, as in `energy`."""
 
 
 def read_catalogue_file(path: Path) -> CatalogueFile:
@@ -115,7 +120,7 @@ def built_in_catalogue() -> Catalogue:
     """The entries that come with the project."""
     here = Path(__file__).parent
     files = [read_catalogue_file(here / name) for name in BUILT_IN_FILES]
-    return merged(Catalogue({}, {}, {}, {}, {}, {}, {}), files)
+    return merged(Catalogue({}, {}, {}, {}, {}, {}, {}, {}), files)
 
 
 def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
@@ -129,6 +134,7 @@ def merged(catalogue: Catalogue, files: list[CatalogueFile]) -> Catalogue:
             failures=catalogue.failures | file.failures,
             cold_start=catalogue.cold_start | file.cold_start,
             storage=catalogue.storage | file.storage,
+            draws=catalogue.draws | file.draws,
         )
     return catalogue
 

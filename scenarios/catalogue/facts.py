@@ -6,7 +6,16 @@ from pydantic import Field, StrictBool, StrictFloat
 
 from scenarios.part import Part
 from scenarios.times import Time
-from scenarios.units import Bytes, BytesPerSecond, FlopsPerSecond, Seconds, UsdPerHour, Whole
+from scenarios.units import (
+    Bytes,
+    BytesPerSecond,
+    FlopsPerSecond,
+    Seconds,
+    Share,
+    UsdPerHour,
+    Watts,
+    Whole,
+)
 
 Precision = Literal["bf16", "fp8", "int8", "int4", "nvfp4"]
 """Of the weights. int4 is weight-only (AWQ, GPTQ): products are computed in bf16."""
@@ -46,6 +55,8 @@ class Gpu(Part):
     """Share of peak FLOPs that GEMMs reach."""
     decode_flops_price: Annotated[StrictFloat, Field(ge=0, le=1)]
     """Part of a decode token's GEMM time that does not hide behind memory traffic."""
+    power_w: Annotated[Watts, Field(gt=0)] | None = None
+    """What the card is made to draw at most, by its datasheet (TDP, or the board's power)."""
     price: Price | None = None
     source: str
     date: str
@@ -215,5 +226,14 @@ class Storage(Part):
 
     name: str
     bandwidth_bytes_per_s: Annotated[BytesPerSecond, Field(gt=0)]
+    source: str
+    date: str
+
+
+class Draw(Part):
+    """What a GPU draws in one state, as a share of its power."""
+
+    name: str
+    share: Annotated[Share, Field(ge=0, le=1)]
     source: str
     date: str

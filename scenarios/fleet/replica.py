@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from scenarios.catalogue.facts import Engine, Gpu, Precision
 from scenarios.part import Part
+from scenarios.price import Purchase
 from scenarios.references import catalogue_name
 from scenarios.units import Count
 
@@ -77,6 +78,8 @@ class Replica(Part):
     precision: Precision = "bf16"
     kv_precision: Literal["bf16", "fp8"] = "bf16"
     engine: EngineSettings
+    purchase: Purchase = "on_demand"
+    """How its GPUs are paid for: which of the prices in `price` holds."""
 
     @model_validator(mode="after")
     def gpu_computes_in_precision(self) -> Self:

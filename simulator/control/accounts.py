@@ -112,6 +112,11 @@ class Accounts:
         ]
 
     @property
+    def gpus_useful(self) -> list[float]:
+        """Per pool: how many GPUs compute an engine step, on average."""
+        return [busy / self.horizon_ns for busy in self.busy_gpu_ns]
+
+    @property
     def cold_start_minutes(self) -> float:
         """Of replicas that start, whatever for."""
         return self.starting_ns / NS_PER_S / 60.0

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import reports.page
 import simulator.monte_carlo
 import simulator.results
 from fleetcast.__main__ import COMMANDS, main
+from fleetcast.price_age import old_prices
 from planner.search import Promise
 from scenarios.catalogue import load_catalogue
 from scenarios.loading import load, restore
@@ -743,3 +745,30 @@ def test_workers_end_when_their_parent_is_killed(two_workers):
     two_workers.kill()
     two_workers.wait()
     assert_ends(two_workers.pid)
+
+
+# --- prices --------------------------------------------------------------------------------------
+
+OF_A_DAY = "price={source: ours, date: 2026-08-31, gpus: {h100-sxm-80gb: 2 USD/h}}"
+
+
+@pytest.mark.parametrize(
+    "today, said",
+    [
+        ("2026-11-29", None),
+        ("2026-11-30", "Warning: the prices are of 2026-08-31, 91 days ago; look whether they"),
+    ],
+)
+@pytest.mark.usefixtures("command")
+def test_prices_of_more_than_90_days_ago_bring_a_warning(today, said):
+    found = old_prices(load("tiny.yaml", (OF_A_DAY,)), date.fromisoformat(today))
+    assert (found is None) if said is None else found.startswith(said)
+    assert old_prices(load("tiny.yaml"), date.fromisoformat(today)) is None
+
+
+def test_the_warning_is_for_people_and_not_in_the_answer(command):
+    long_ago = OF_A_DAY.replace("2026", "2020")
+    code, printed, errors = command("check", "tiny.yaml", "--set", long_ago)
+    assert code == 0
+    assert "2020" not in printed
+    assert errors.startswith("Warning: the prices are of 2020-08-31, ")

@@ -102,7 +102,7 @@ def test_a_row_has_the_accounts_of_its_run():
     assert row["down_s"] == [170.0, 10.0]
     assert (row["some_down_s"], row["replicas_down_max"]) == (10.0, 1)
     assert (row["incidents"], row["requests_hit"], row["tokens_lost"]) == (3, 4, 77)
-    assert row["gpus_paid_0"] == 2.0
+    assert (row["gpus_paid_0"], row["gpus_useful_0"]) == (2.0, 0.5)
     assert (row["incidents: gpu"], row["retried: gpu"], row["lost: gpu"]) == (2, 3, 0)
     assert (row["incidents: host"], row["retried: host"], row["lost: host"]) == (1, 0, 1)
     # Of three minutes the last one has errors.
@@ -267,7 +267,7 @@ def periods_of(*runs):
 def test_a_fixed_fleet_is_paid_for_as_before():
     """Broken or not, to the last digit: failures do not move the price of a fixed fleet."""
     fleet = {"replicas": 7, "others": OTHERS}
-    served = periods_of(run_of(), run_of((90.0, 90.0)))
+    served = periods_of(run_of(), run_of((90.0, 90.0))).assign(gpus_useful_1=0.0)
     for failures in (None, FAULTS):
         scenario = small_scenario(fleet=fleet, price=PRICE, failures=failures, horizon="180s")
         cost = fleet_cost(scenario, 7, served)

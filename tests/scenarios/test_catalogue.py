@@ -185,6 +185,18 @@ def test_every_price_is_a_range_with_a_source():
     assert all(price.source for price in prices)
 
 
+def test_the_power_of_every_gpu_is_known():
+    powers = {name: gpu.power_w for name, gpu in CATALOGUE.gpus.items()}
+    assert all(power and 70 <= power <= 1400 for power in powers.values()), powers
+    assert (powers["h100-sxm-80gb"], powers["h100-pcie-80gb"], powers["l4-24gb"]) == (700, 350, 72)
+
+
+def test_what_gpus_draw_is_a_share_with_a_source_that_says_it_is_assumed():
+    assert set(CATALOGUE.draws) == {"idle", "busy"}
+    assert 0 < CATALOGUE.draws["idle"].share < CATALOGUE.draws["busy"].share < 1
+    assert all("assumed" in draw.source for draw in CATALOGUE.draws.values())
+
+
 def test_the_common_gpus_are_known():
     assert set(CATALOGUE.gpus) >= {
         "a100-sxm-40gb",

@@ -241,7 +241,18 @@ plan:
   replicas: 1..16
   choices: {replica.gpu: [h100-sxm-80gb, h200-sxm-141gb], replica.engine.max_num_seqs: [64, 128]}
   gpus_available: {h100-sxm-80gb: 32}
-price: {h100-sxm-80gb: 2.95 USD/h, h200-sxm-141gb: 4 USD/h, l40s-48gb: 1 USD/h}
+price:
+  source: ours
+  date: '2026-11-01'
+  gpus:
+    h100-sxm-80gb:
+      on_demand: 2.95 USD/h
+      reserved: 2 USD/h
+      spot: 1.20 USD/h
+      owned: {capital: 25000 USD, years: 4, electricity: 0.09 USD/kWh, pue: 1.3, upkeep: 0.1 USD/h}
+    h200-sxm-141gb: 4 USD/h
+    l40s-48gb: 1 USD/h
+energy: {pue: 1.2, carbon: 0.38 kg/kWh, idle: 20%, busy: 70%}
 """
 RULES = """\
 LIMIT = 50
@@ -303,7 +314,8 @@ def test_values_arrive_in_base_units(folder):
     assert scenario.failures.replica.mtbf_s == 400 * 3600
     assert scenario.cold_start.total.mean_s == 180.0
     assert scenario.plan.replicas == (1, 16)
-    assert scenario.price == {"h100-sxm-80gb": 2.95, "h200-sxm-141gb": 4.0, "l40s-48gb": 1.0}
+    prices = {gpu: price.on_demand_usd_per_hour for gpu, price in scenario.price.gpus.items()}
+    assert prices == {"h100-sxm-80gb": 2.95, "h200-sxm-141gb": 4.0, "l40s-48gb": 1.0}
     assert str(scenario.fleet.router) == "rules.py:choose"
     assert str(scenario.fleet.admission) == "rules.py:admit"
     old, spare = scenario.fleet.others
@@ -415,7 +427,7 @@ def others(value):
                      "2..16", "ttft p9 <= 1s", "gamma", "weibull", "recorded", "Wed 09:30",
                      "09:30", "spread", "zone", "node", "crash", "silence", "max", "Sun",
                      "rejection", "warm", "gpus", "pods", "percent", "1 per GPU-hour", "disabled",
-                     f"{value}x"]  # fmt: skip
+                     "reserved", "2026-11-02", f"{value}x"]  # fmt: skip
             quantity = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)([A-Za-z/%].*)", value)
             if quantity is None:
                 return words
@@ -559,7 +571,7 @@ fleet: {replicas: 3}
 scenario.yaml:3:1: horizon: got 300
     allowed: a time with its unit, such as 500ms, 30s, 15min, 2h or 7d
 scenario.yaml:7:3: replica.tensor_paralel: unknown key
-    allowed: gpu, tensor_parallel, pipeline_parallel, data_parallel, precision, kv_precision, engine
+    allowed: gpu, tensor_parallel, pipeline_parallel, data_parallel, precision, kv_precision, engine, purchase
     did you mean `tensor_parallel`?
 scenario.yaml:8:24: replica.engine.max_num_seqs: got 0
     allowed: greater than or equal to 1

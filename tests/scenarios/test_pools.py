@@ -111,9 +111,15 @@ def test_only_plan_refuses_an_autoscaled_fleet(loaded):
     loaded("plan={replicas: 1..8}", "fleet.autoscaling=", needs=("plan",))
 
 
+def periods_of(**figures):
+    """Two of them, in which each pool computed on one GPU."""
+    useful = dict.fromkeys(("gpus_useful_0", "gpus_useful_1", "gpus_useful_2"), 1.0)
+    return pd.DataFrame([figures | useful] * 2)
+
+
 def test_every_pool_is_paid_for(loaded):
     """4 main GPUs and a spare one at 3 USD/h, 3 x 2 others at 2 USD/h."""
-    periods = pd.DataFrame({"input_tokens_per_s": [900.0] * 2, "output_tokens_per_s": [100.0] * 2})
+    periods = periods_of(input_tokens_per_s=900.0, output_tokens_per_s=100.0)
     cost = fleet_cost(loaded("fleet.autoscaling="), 4, periods)
     assert cost.usd_per_replica_hour == 3.0
     assert cost.usd_per_hour == (4 + 1) * 3.0 + 3 * 2 * 2.0
@@ -124,7 +130,7 @@ def test_every_pool_is_paid_for(loaded):
 
 
 def test_tokens_of_a_fleet_that_served_none_have_no_price(loaded):
-    nothing = pd.DataFrame({"input_tokens_per_s": [0.0], "output_tokens_per_s": [0.0]})
+    nothing = periods_of(input_tokens_per_s=0.0, output_tokens_per_s=0.0)
     assert math.isinf(fleet_cost(loaded("fleet.autoscaling="), 4, nothing).usd_per_million_tokens)
 
 

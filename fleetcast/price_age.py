@@ -18,6 +18,6 @@ def warn_of_old_prices(scenario: Scenario) -> None:
 def old_prices(scenario: Scenario, today: date) -> str | None:
     """The warning, or None when the prices are of the last 90 days, or of nobody knows when."""
     held = scenario.price.date if scenario.price else None
-    if held is None or (days := (today - held).days) <= DAYS_MAX:
+    if held is None or (days := (today - date.fromisoformat(held)).days) <= DAYS_MAX:
         return None
     return f"Warning: the prices are of {held}, {days} days ago; look whether they still hold"

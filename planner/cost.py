@@ -93,7 +93,6 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
     served = output + float(periods["input_tokens_per_s"].sum()) * scenario.horizon_s
     spent_usd = usd_per_hour * hours
     main_usd = pools[0].usd_per_gpu_hour
-    date = scenario.price.date
     return Cost(
         usd_per_gpu_hour=usd_per_hour / gpus_paid if gpus_paid else main_usd,
         usd_per_replica_hour=main_usd * scenario.gpus_per_replica,
@@ -105,7 +104,7 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
         pools=tuple(pools),
         energy=energy_use(scenario, pools, hours, served) if len(periods) else None,
         price_source=scenario.price.source,
-        price_date=date.isoformat() if date else None,
+        price_date=scenario.price.date,
     )
 
 

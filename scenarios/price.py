@@ -1,6 +1,7 @@
 """What a file may say about money and energy: what a GPU costs, however paid for, and draws."""
 
-import datetime
+import calendar
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -88,22 +89,21 @@ class GpuPrice(Part):
         return [purchase for purchase, price in self.by_purchase.items() if price is not None]
 
 
-def a_date(value: Any) -> Any:
-    """A day of the calendar; numbers, which pydantic would count from 1970, are none."""
-    if isinstance(value, str):
-        try:
-            return datetime.date.fromisoformat(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
+def parse_date(value: Any) -> str:
+    """A day of the calendar, as text; YAML makes a date of it unless it is quoted.
+
+    >>> parse_date("2026-11-01")
+    '2026-11-01'
+    """
+    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(value))
+    year, month, day = map(int, match.groups()) if match else (0, 0, 0)
+    if not year or not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(year, month)[1]:
         raise refuse("not a date", "a date such as 2026-11-01")
-    return value
+    return str(value)
 
 
 Date = Annotated[
-    datetime.date,
-    BeforeValidator(a_date),
-    WithJsonSchema({"type": "string", "format": "date"}),
+    str, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
 
 

@@ -571,7 +571,8 @@ fleet: {replicas: 3}
 scenario.yaml:3:1: horizon: got 300
     allowed: a time with its unit, such as 500ms, 30s, 15min, 2h or 7d
 scenario.yaml:7:3: replica.tensor_paralel: unknown key
-    allowed: gpu, tensor_parallel, pipeline_parallel, data_parallel, precision, kv_precision, engine, purchase
+    allowed: gpu, tensor_parallel, pipeline_parallel, data_parallel, precision, \
+kv_precision, engine, purchase
     did you mean `tensor_parallel`?
 scenario.yaml:8:24: replica.engine.max_num_seqs: got 0
     allowed: greater than or equal to 1

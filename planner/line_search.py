@@ -1,8 +1,8 @@
 """The search over lines: which kind of fleet, and then how many replicas of it.
 
 Every line (planner/search.py finds the smallest size of one) is screened in the order of what its
-first guess costs, and only at sizes that would be better than the best so far. Then the best one that
-looks able is certified and, while another may still be better than what is certified, that one too.
+first guess costs, and only at sizes that would be better than the best so far. Then the best one
+that looks able is certified and, while another may still be better than that, the other one too.
 Screening spends no alpha; the lines that are certified share it, most of it to the first, so that
 the whole search is wrong about its answer with probability alpha at most.
 

@@ -169,7 +169,8 @@ def example_of(purchase: Purchase) -> str:
 
 def unknown_power(document: Document, context: Context) -> Iterator[Fault]:
     """Energy, and electricity that is paid for, need to know what a GPU draws."""
-    energy = document.data.get("energy") is not None
+    minimise = child(child(document.data, "plan"), "minimise")
+    energy = document.data.get("energy") is not None or minimise == "energy"
     for at, replica in replicas_of(document, context):
         if replica.gpu.power_w is None and (energy or replica.purchase == "owned"):
             key = (*at, "gpu")

@@ -31,8 +31,16 @@ class Line(NamedTuple):
     values: Values
     scenario: Scenario | None
     """None where there can be no such fleet."""
-    fault: str = ""
+    fault: Fault | None = None
     """Why not."""
+
+    @property
+    def why_not(self) -> str:
+        """The same in a line; empty where there is a fleet."""
+        if self.fault is None:
+            return ""
+        allowed = f" (allowed: {self.fault.allowed})" if self.fault.allowed else ""
+        return f"{self.fault.key}: {self.fault.got}{allowed}"
 
 
 def lines(scenario: Scenario) -> list[Line]:
@@ -53,7 +61,7 @@ def combinations(choices: Mapping[str, tuple[Any, ...]]) -> Iterator[Values]:
 def line_of(scenario: Scenario, values: Values, context: Context) -> Line:
     document, found = changed(scenario, values, context)
     if document.faults or found is None:
-        return Line(values, None, in_a_line(document.faults[0]))
+        return Line(values, None, document.faults[0])
     return Line(values, found)
 
 
@@ -77,11 +85,6 @@ def changed(
         put(document, key, value, document.source)
     found = None if document.faults else scenario_of(document, context)
     return document, found
-
-
-def in_a_line(fault: Fault) -> str:
-    allowed = f" (allowed: {fault.allowed})" if fault.allowed else ""
-    return f"{fault.key}: {fault.got}{allowed}" if fault.key else f"{fault.got}{allowed}"
 
 
 def named(value: Any) -> str:
@@ -146,12 +149,12 @@ def faults_of_lines(scenario: Scenario, found: list[Line], document: Document) -
     assert scenario.plan is not None
     at = ("plan", "choices")
     possible = [line.scenario for line in found if line.scenario is not None]
-    unpriced = dict.fromkeys(line.fault for line in found if line.fault.startswith("price: "))
+    faults = [line.fault for line in found if line.fault is not None]
+    unpriced = dict.fromkeys(fault for fault in faults if fault.key.startswith("price"))
     for fault in unpriced:
-        got, _, allowed = fault.removeprefix("price: ").partition(" (allowed: ")
-        yield Fault(document.place(("price",)), "price", got, allowed.removesuffix(")"))
+        yield replace(fault, place=document.place(("price",)), key="price")
     if not possible and not unpriced:
-        got = f"no combination can be: {found[0].fault}"
+        got = f"no combination can be: {found[0].why_not}"
         yield Fault(document.place(at), "plan.choices", got)
     used = {
         replica.gpu.name

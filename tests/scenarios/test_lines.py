@@ -34,7 +34,7 @@ def chosen(line):
 def test_without_choices_there_is_one_line_and_it_is_the_scenario(loaded):
     scenario = loaded("plan: {replicas: 1..8}\n")
     (line,) = lines(scenario)
-    assert (line.values, line.fault) == ({}, "")
+    assert (line.values, line.why_not) == ({}, "")
     assert line.scenario == scenario
 
 
@@ -48,7 +48,7 @@ def test_every_combination_is_a_line_and_what_cannot_be_says_why(loaded):
         ("h100-sxm-80gb", "bf16"), ("h100-sxm-80gb", "fp8"),
     ]  # fmt: skip
     assert [line.scenario is None for line in found] == [False, True, False, False]
-    assert found[1].fault.startswith("replica: precision the GPU does not compute in")
+    assert found[1].why_not.startswith("replica: precision the GPU does not compute in")
     for line in found:
         if line.scenario is not None:
             assert line.scenario.replica.gpu.name == chosen(line)["replica.gpu"]
@@ -60,7 +60,7 @@ def test_a_model_that_does_not_fit_is_no_mistake(loaded):
     parts = ("model=meta-llama/Llama-3.1-70B-Instruct", "replica.tensor_parallel=4")
     scenario = loaded(plan("{replica.tensor_parallel: [1, 2, 4]}"), overrides=parts)
     small, *_, large = lines(scenario)
-    assert small.scenario is None and "is short of" in small.fault
+    assert small.scenario is None and "is short of" in small.why_not
     assert large.scenario is not None
 
 

@@ -14,10 +14,11 @@ from fleetcast.price_age import warn_of_old_prices
 def command(file: Path, overrides: tuple[str, ...]) -> None:
     """Check FILE and show every fault at once; when it is sound, say what it amounts to."""
     from fleetcast.stop_on import user_errors
-    from planner.bracket import bracket, question_makes_sense
+    from planner.bracket import bracket, draw_periods, question_makes_sense
     from planner.search import SCREENING
     from reports.tables import accuracy_lines
     from scenarios.fleet import PythonRule
+    from scenarios.lines import lines, named
     from simulator.kernel.step_time import in_python
     from simulator.provenance import step_times
     from simulator.rules import load_rule
@@ -32,7 +33,8 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
         for rule in (scenario.fleet.router, scenario.fleet.admission):
             if isinstance(rule, PythonRule):
                 load_rule(rule)
-        load = bracket(scenario, scenario.seed, SCREENING, probability).load
+        periods = draw_periods(scenario, scenario.seed, SCREENING)
+        load = bracket(scenario, periods, probability).load
         if scenario.sla is not None:
             question_makes_sense(scenario, load)
     pool = limits.blocks * limits.block_tokens
@@ -48,6 +50,13 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
         f"  replica  {scenario.model.name} on {scenario.gpus_per_replica} x "
         f"{scenario.replica.gpu.name}: {limits.blocks:,} KV blocks = {pool:,} tokens"
     )
+    if scenario.plan is not None and scenario.plan.choices:
+        known = lines(scenario)
+        click.echo(f"  lines    {len(known)} combinations of choices")
+        for line in known:
+            if line.fault is not None:
+                chosen = ", ".join(f"{key} {named(value)}" for key, value in line.values.items())
+                click.echo(f"           not {chosen}: {line.why_not}")
     lone_s = in_python(time, 0, 1, 1, round(load.input_tokens), round(load.input_tokens))
     click.echo(f"  step     {lone_s * 1e3:.2f} ms for one decode at the mean context")
     click.echo("\n".join(accuracy_lines(step_times(scenario))))

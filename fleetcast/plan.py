@@ -46,9 +46,10 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.metrics import Summary
-    from planner.plan import as_json, plan
+    from planner.plan import plan
+    from planner.plan_data import as_json
     from planner.verdict import AllowancesFor
-    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
+    from simulator.monte_carlo import Runs, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     assert scenario.sla is not None
@@ -57,13 +58,23 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     compile_first()
     with user_errors(), processes(workers) as pool, watching() as line:
         objectives = scenario.objectives
-        runs = Runs(scenario, work, pool, workers, Summary(objectives), AllowancesFor(objectives))
-        answer = plan(scenario, runs, line.tell_verdict)
+        runs: dict[str, Runs] = {}
+
+        def runs_of(own: Scenario) -> Runs:
+            if own.hash not in runs:
+                summary, allowances = Summary(objectives), AllowancesFor(objectives)
+                place = work / own.hash[:16]
+                runs[own.hash] = Runs(own, place, pool, workers, summary, allowances)
+            return runs[own.hash]
+
+        answer = plan(scenario, lambda own, trial: runs_of(own)(trial), line.tell_verdict)
         shown = answer.shown_rows["replication"].tolist()
-        evidence = ((index, runs.whole(Trial(answer.shown, index))) for index in shown)
+        trials = ((index, *answer.asked(index)) for index in shown)
+        evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
     data: dict[str, Any] = finite(as_json(answer))
-    write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
+    contents = {"files": tables, "chosen": answer.scenario.as_yaml_data()}
+    write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
     write_json(data, folder / "plan.json")
     clear(work)
     return data

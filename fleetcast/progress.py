@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from planner.plan import PlanLine
 from planner.search import SCREENING
+from scenarios.lines import named
 from simulator.monte_carlo import Trial
 
 SILENCE_MAX_S = 30.0
@@ -27,11 +29,13 @@ class Line:
             self.told_at_s = time.monotonic()
             self.progress.console.print(text)
 
-    def tell_verdict(self, trial: Trial, kept: bool) -> None:
+    def tell_verdict(self, line: PlanLine, trial: Trial, kept: bool) -> None:
         phase = "screening" if trial.replication >= SCREENING else "certifying"
         verdict = "kept" if kept else "broken"
         number = trial.replication % SCREENING + 1
-        self.tell(f"{phase} {trial.replicas} replicas: period {number} {verdict}", number, None)
+        chosen = "".join(f", {named(value)}" for value in line.values.values())
+        fleet = f"{trial.replicas} replicas{chosen}"
+        self.tell(f"{phase} {fleet}: period {number} {verdict}", number, None)
 
 
 def compile_first(closed_loops: bool = False) -> None:

@@ -53,10 +53,14 @@ class Bracket:
     load: Load
 
 
-def bracket(scenario: Scenario, seed: int, first_replication: int, probability: float) -> Bracket:
-    """Bounds from a few drawn periods, numbered from `first_replication`."""
+def draw_periods(scenario: Scenario, seed: int, first_replication: int) -> list[Workload]:
+    """What a few periods ask for, numbered from `first_replication`."""
     replications = range(first_replication, first_replication + SAMPLES)
-    periods = [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
+    return [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
+
+
+def bracket(scenario: Scenario, periods: Sequence[Workload], probability: float) -> Bracket:
+    """Bounds from what those periods ask for."""
     main, *others = pools(scenario, scenario.fleet)
     limits, time = main.limits, main.time
 

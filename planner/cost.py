@@ -108,12 +108,6 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
     )
 
 
-def cost_floor(scenario: Scenario, replicas: int) -> float:
-    """USD per hour that such a fleet costs at least, before any run: idle, at its smallest, and
-    without the nodes that a fault may take away unpaid."""
-    return sum(pool.usd_per_hour for pool in pool_costs(scenario, least_uses(scenario, replicas)))
-
-
 def objective_value(
     objective: Objective, scenario: Scenario, replicas: int, periods: pd.DataFrame
 ) -> float:
@@ -122,7 +116,16 @@ def objective_value(
 
     Raises ValueError for the energy of a GPU whose power the catalogue does not know.
     """
-    of_pools = uses(scenario, replicas, periods)
+    return value_of(objective, scenario, uses(scenario, replicas, periods))
+
+
+def objective_floor(objective: Objective, scenario: Scenario, replicas: int) -> float:
+    """The same at least, before any run: idle, at its smallest, and without the nodes that a fault
+    may take away unpaid."""
+    return value_of(objective, scenario, least_uses(scenario, replicas))
+
+
+def value_of(objective: Objective, scenario: Scenario, of_pools: list[Use]) -> float:
     match objective:
         case "cost":
             return sum(pool.usd_per_hour for pool in pool_costs(scenario, of_pools))
@@ -248,12 +251,16 @@ def uses(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> list[Use]:
 
 
 def least_uses(scenario: Scenario, replicas: int) -> list[Use]:
-    """Per pool: the GPUs that it cannot come below, all idle."""
-    autoscaling = scenario.fleet.autoscaling
-    least = whole_gpus(scenario, autoscaling.replicas[0] if autoscaling else replicas)
-    if scenario.failures and any(not fault.paid for fault in scenario.failures.all):
-        least = [spare_gpus(scenario), *(0 for _ in scenario.fleet.others)]
-    running = [float(gpus) for gpus in least]
+    """Per pool: the GPUs that it cannot come below, all idle; `replicas` of an autoscaled pool are
+    its fewest."""
+    names = ["", *(pool.name for pool in scenario.fleet.others)]
+    faults = scenario.failures.all if scenario.failures else ()
+    gone = [any(fault.strikes(name) and not fault.paid for fault in faults) for name in names]
+    least = [spare_gpus(scenario), *(0 for _ in scenario.fleet.others)]
+    running = [
+        float(few if may_go else gpus)
+        for may_go, few, gpus in zip(gone, least, whole_gpus(scenario, replicas), strict=True)
+    ]
     paid = paid_gpus(scenario, replicas, running)
     return [Use(*each, 0.0) for each in zip(paid, running, strict=True)]
 
@@ -296,6 +303,15 @@ def varies(scenario: Scenario) -> bool:
 def spare_gpus(scenario: Scenario) -> int:
     spares = scenario.failures.spares if scenario.failures else None
     return spares.nodes * scenario.fleet.topology.gpus_per_node if spares else 0
+
+
+def gpus_by_kind(scenario: Scenario, replicas: int) -> dict[str, int]:
+    """The GPUs that such a fleet may come to hold, spares included."""
+    count: dict[str, int] = {}
+    pools = zip(kinds(scenario), bought_gpus(scenario, replicas), strict=True)
+    for replica, gpus in pools:
+        count[replica.gpu.name] = count.get(replica.gpu.name, 0) + gpus
+    return count
 
 
 def gpus(scenario: Scenario, replicas: int) -> int:

@@ -1,40 +1,88 @@
-"""Scenario -> Plan: the smallest fleet whose SLA holds with stated confidence, and the evidence."""
+"""Scenario -> Plan: the best fleet whose SLA holds with stated confidence, and the evidence."""
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
-from planner.accounts import fleet_accounts
-from planner.bracket import Bracket, bracket, question_makes_sense
-from planner.cost import Cost, as_data, fleet_cost, gpus
-from planner.metrics import Figures, estimates, table
-from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally, search
-from planner.sequential import confidence_sequence
+from planner.bracket import (
+    Bracket,
+    Unanswerable,
+    bracket,
+    draw_periods,
+    question_makes_sense,
+)
+from planner.cost import Cost, fleet_cost, gpus_by_kind, objective_floor, objective_value
+from planner.line_search import Bounds, Found, Question, search_lines
+from planner.metrics import Figures, table
+from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally
+from scenarios.lines import Values, lines
 from scenarios.model import Scenario
-from scenarios.objectives import Objective
-from simulator.estimates import Estimate, median_estimate
 from simulator.monte_carlo import Trial
-from simulator.provenance import step_times
 
-FiguresOf = Callable[[Trial], Figures]
+FiguresOf = Callable[[Scenario, Trial], Figures]
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """One combination of choices, and what became of it."""
+
+    values: Values
+    scenario: Scenario | None
+    """None where there can be no such fleet."""
+    why_not: str = ""
+    """Why nothing of it was run."""
+    sizes: tuple[int, int] | None = None
+    """Fewest and most replicas that were allowed; None where none are."""
+    bracket: Bracket | None = None
+    found: Found | None = None
+    worth: float | None = None
+    """What is made small, of its certified size, else of the one that looks able, else of the
+    smallest: USD per hour, GPUs or kW."""
+
+    @property
+    def size(self) -> int | None:
+        """The certified size, else the smallest that looks able."""
+        if self.found is None:
+            return None
+        certificate = self.found.certificate
+        return certificate.replicas if certificate and certificate.replicas else self.found.size
 
 
 @dataclass(frozen=True)
 class Plan:
     """The choice and why: what was tried, what the chosen fleet did, what one fewer would do."""
 
-    scenario: Scenario
-    promise: Promise
-    bracket: Bracket
+    question: Scenario
+    lines: tuple[PlanLine, ...]
+    line: int
+    """The chosen one or, where none was certified, the one that the figures are about."""
     certificate: Certificate
     trials: pd.DataFrame
-    """One row per trial that counted: phase, replicas, replication, figures. Rows of the shown
-    fleet are of whole runs; others may have stopped early."""
+    """One row per trial that counted: phase, line, replicas, replication, figures. Rows of the
+    shown fleet are of whole runs; others may have stopped early."""
     shown: int
     """The fleet the figures are about: the certified one, or the largest one certification ran."""
     cost: Cost
+
+    @property
+    def scenario(self) -> Scenario:
+        """The question with the choices made."""
+        scenario = self.lines[self.line].scenario
+        assert scenario is not None
+        return scenario
+
+    @property
+    def bracket(self) -> Bracket:
+        found = self.lines[self.line].bracket
+        assert found is not None
+        return found
+
+    @property
+    def promise(self) -> Promise:
+        return promise_of(self.scenario)
 
     @property
     def one_fewer(self) -> Tally:
@@ -44,219 +92,177 @@ class Plan:
         tally = self.certificate.tally(below) or Tally(below, 0, 0, "not tried")
         return tally._replace(status="undecided") if tally.status == "certified" else tally
 
+    def asked(self, replication: int) -> tuple[Scenario, Trial]:
+        """Whose whole run is the evidence of the shown fleet's replication."""
+        return asked(self.scenario, Trial(self.shown, replication))
+
     @property
     def shown_rows(self) -> pd.DataFrame:
         """The certification rows of the shown fleet."""
         rows = self.trials
-        return rows[(rows["phase"] == "certify") & (rows["replicas"] == self.shown)]
+        of_fleet = (rows["line"] == self.line) & (rows["replicas"] == self.shown)
+        return rows[of_fleet & (rows["phase"] == "certify")]
 
 
 def plan(
-    scenario: Scenario, figures_of: FiguresOf, on_trial: Callable[[Trial, bool], None]
+    scenario: Scenario,
+    figures_of: FiguresOf,
+    on_trial: Callable[[PlanLine, Trial, bool], None],
 ) -> Plan:
     """Search, and gather the evidence of the answer.
 
-    `figures_of` gives the figures of a trial (from a pool, a folder, a cache); `on_trial` hears of
-    each verdict as it falls. The scenario must have sla, plan and price.
+    `figures_of` gives the figures of a trial of a line's scenario (from a pool, a folder, a cache);
+    `on_trial` hears of each verdict as it falls. The scenario must have sla, plan and price.
     Raises Unanswerable, TraceError.
     """
     assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
-    sla = scenario.sla
-    coupled = scenario.fleet.router in COUPLED_ROUTERS
-    promise = Promise(sla.probability, sla.confidence, coupled)
-    bounds = bracket(scenario, scenario.seed, SCREENING, sla.probability)
-    question_makes_sense(scenario, bounds.load)
-    first, last = scenario.plan.replicas
-    rows: dict[tuple[int, int], Figures] = {}
+    known = prepared(scenario)
+    open_lines = [index for index, line in enumerate(known) if line.sizes is not None]
+    if not open_lines:
+        raise Unanswerable("; ".join(dict.fromkeys(line.why_not for line in known)))
+    rows: dict[tuple[int, int], dict[int, Figures]] = defaultdict(dict)
 
-    def verdict_on(trial: Trial) -> bool:
-        row = trial_row(trial, figures_of(trial))
-        rows[trial.replicas, trial.replication] = row
-        kept = bool(row["kept"])
-        on_trial(trial, kept)
-        return kept
+    def ask(line: int, trial: Trial) -> Figures:
+        own = known[line].scenario
+        assert own is not None
+        row = trial_row(line, trial, figures_of(*asked(own, trial)))
+        rows[line, trial.replicas][trial.replication] = row
+        return row
 
-    asking = search(first, bounds.start, last, promise)
+    def worth(index: int, size: int) -> float:
+        line = open_lines[index]
+        return worth_of(known[line].scenario, size, rows.get((line, size), {}))
+
+    asking = search_lines([bounds_of(known[line]) for line in open_lines], worth)
     try:
-        trial = next(asking)
+        question: Question = next(asking)
         while True:
-            trial = asking.send(verdict_on(trial))
-    except StopIteration as answer:
-        certificate: Certificate = answer.value
+            line = open_lines[question.line]
+            kept = bool(ask(line, question.trial)["kept"])
+            on_trial(known[line], question.trial, kept)
+            question = asking.send(kept)
+    except StopIteration as end:
+        answer = end.value
 
+    for index, line in enumerate(open_lines):
+        known[line] = told(known[line], answer.found[index], partial(worth, index))
+    chosen = open_lines[answer.line] if answer.line is not None else shown_line(known)
+    certificate = certificate_of(known[chosen])
     shown = certificate.replicas or max(tally.replicas for tally in certificate.tallies)
-    own = sorted(r for size, r in rows if size == shown and r < SCREENING)
-    for replication in own:
-        trial = Trial(shown, replication)
-        rows[shown, replication] = trial_row(trial, figures_of(trial))
-    served = table(rows[shown, replication] for replication in own)
+    for replication in sorted(r for r in rows[chosen, shown] if r < SCREENING):
+        ask(chosen, Trial(shown, replication))
+    own_rows = [row for r, row in sorted(rows[chosen, shown].items()) if r < SCREENING]
+    own_scenario = known[chosen].scenario
+    assert own_scenario is not None
     return Plan(
-        scenario=scenario,
-        promise=promise,
-        bracket=bounds,
+        question=scenario,
+        lines=tuple(known),
+        line=chosen,
         certificate=certificate,
-        trials=table(rows.values()),
+        trials=table(row for of_fleet in rows.values() for row in of_fleet.values()),
         shown=shown,
-        cost=fleet_cost(scenario, shown, served),
+        cost=fleet_cost(own_scenario, shown, table(own_rows)),
     )
 
 
-def trial_row(trial: Trial, figures: Figures) -> Figures:
-    phase = "screen" if trial.replication >= SCREENING else "certify"
-    where = {"phase": phase, "replicas": trial.replicas, "replication": trial.replication}
-    return where | figures
-
-
-def statement(plan: Plan) -> str:
-    """What the plan says, word for word, with its scope."""
-    scenario, promise = plan.scenario, plan.promise
+def prepared(scenario: Scenario) -> list[PlanLine]:
+    """Every line with the sizes to search, or why there are none."""
     assert scenario.sla is not None
-    kept = " and ".join(objective.text for objective in scenario.sla.objectives)
-    period = f"a period of {duration(scenario.horizon_s)}"
-    model = f"In this model (scenario {scenario.hash[:12]}) {period} meets [{kept}]"
-    scope = (
-        "The statement is about the model with these inputs: rates, lengths, step time and failure "
-        "rates are taken as given."
-    )
-    goal = f"with probability >= {promise.probability:g}"
-    confidence = f"{promise.confidence:.0%} confidence"
-    chosen = plan.certificate.replicas
-    if chosen is None:
-        tally = plan.certificate.tally(plan.shown)
-        assert tally is not None
-        seen = f"{tally.failed} of {tally.runs} periods failed"
-        tried = f"not certified for {sizes_tried(plan.certificate)} replicas"
-        if plan.certificate.status == "infeasible":
-            tried = f"rejected for up to {replicas(plan.certificate.tallies[-1].replicas)}"
-        return f"{model} {goal}: {tried}; {replicas(plan.shown)}: {tally.status} ({seen}). {scope}"
-    tally = plan.certificate.tally(chosen)
-    assert tally is not None
-    fewer = plan.one_fewer
-    below = ""
-    if fewer.runs:
-        seen = f"{fewer.failed}/{fewer.runs} periods failed"
-        below = f"{replicas(fewer.replicas)}: {fewer.status} ({seen}). "
-    elif fewer.replicas:
-        below = f"{replicas(fewer.replicas)}: not tried. "
-    return (
-        f"{model} {goal}: certified for {replicas(chosen)}{beside(scenario)} at {confidence} "
-        f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
-        f"error <= {promise.alpha:.2g} over the whole search including its stopping rule"
-        f"{audit(plan)}). {below}{scope}"
-    )
+    several = bool(scenario.plan and scenario.plan.choices)
+    periods, known = draw_periods(scenario, scenario.seed, SCREENING), []
+    for line in lines(scenario):
+        if line.scenario is None:
+            known.append(PlanLine(line.values, None, line.why_not))
+            continue
+        bounds = bracket(line.scenario, periods, scenario.sla.probability)
+        try:
+            question_makes_sense(line.scenario, bounds.load)
+        except Unanswerable as error:
+            if not several:
+                raise
+            known.append(PlanLine(line.values, line.scenario, str(error), bracket=bounds))
+            continue
+        sizes, why_not = allowed_sizes(line.scenario, bounds.low if several else 1)
+        known.append(PlanLine(line.values, line.scenario, why_not, sizes, bounds))
+    return known
 
 
-def beside(scenario: Scenario) -> str:
-    """The pools that stand beside every size that was tried."""
-    others = [f"{pool.replicas} of pool {pool.name}" for pool in scenario.fleet.others]
-    return f" beside {' and '.join(others)}" if others else ""
+def allowed_sizes(scenario: Scenario, low: int) -> tuple[tuple[int, int] | None, str]:
+    """Fewest and most replicas, by the plan's range, the mean load and the GPUs that can be had; or
+    why there are none."""
+    assert scenario.plan is not None
+    first, last = scenario.plan.replicas
+    for gpu, available in scenario.plan.gpus_available.items():
+        without = gpus_by_kind(scenario, 0).get(gpu, 0)
+        if without > available:
+            return None, f"{without} {gpu} beside the main pool; {available} are available"
+        if gpu == scenario.replica.gpu.name:
+            last = min(last, (available - without) // scenario.gpus_per_replica)
+    if scenario.fleet.autoscaling is not None:
+        last = min(last, scenario.fleet.autoscaling.replicas[1])
+    if last < first:
+        return None, f"{scenario.plan.gpus_available} GPUs are less than {first} replicas take"
+    if last < low:
+        return None, f"the mean load alone takes {low} replicas; {last} are allowed"
+    return (max(first, low), last), ""
 
 
-def sizes_tried(certificate: Certificate) -> str:
-    return " and ".join(str(tally.replicas) for tally in certificate.tallies)
+def promise_of(scenario: Scenario) -> Promise:
+    assert scenario.sla is not None
+    fixed = scenario.fleet.autoscaling is None
+    coupled = fixed and scenario.fleet.router in COUPLED_ROUTERS
+    return Promise(scenario.sla.probability, scenario.sla.confidence, coupled)
 
 
-def audit(plan: Plan) -> str:
-    """What the coupling of fleet sizes rests on, where the answer made use of it."""
-    run, failed = plan.certificate.inherited_run, plan.certificate.inherited_failed
-    if not plan.promise.coupled:
-        return ""
-    premise = ", given that more replicas do not hurt on the same period"
-    return f"{premise}: {failed} of {run} such passes failed when run" if run else premise
+def bounds_of(line: PlanLine) -> Bounds:
+    assert line.scenario is not None and line.sizes is not None and line.bracket is not None
+    first, last = line.sizes
+    start = min(max(line.bracket.start, first), last)
+    return Bounds(first, last, start, promise_of(line.scenario))
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """The plan as data, stable keys for CI: seconds, shares of one, USD."""
-    scenario, certificate = plan.scenario, plan.certificate
-    assert scenario.sla is not None and scenario.plan is not None
-    shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
-    rows = plan.shown_rows
-    return {
-        "name": scenario.name,
-        "scenario_hash": scenario.hash,
-        "seed": scenario.seed,
-        "statement": statement(plan),
-        "fleet": {
-            "replicas": certificate.replicas,
-            "gpus": certificate.replicas and gpus(scenario, certificate.replicas),
-            "gpu": scenario.replica.gpu.name,
-            "gpus_per_replica": scenario.gpus_per_replica,
-            "model": scenario.model.name,
-            "precision": scenario.replica.precision,
-            "router": str(scenario.fleet.router),
-            "others": [
-                {
-                    "name": pool.name,
-                    "replicas": pool.replicas,
-                    "gpu": pool.replica.gpu.name,
-                    "gpus_per_replica": pool.replica.gpus,
-                }
-                for pool in scenario.fleet.others
-            ],
-        },
-        "certificate": {
-            "status": certificate.status,
-            "probability": plan.promise.probability,
-            "confidence": plan.promise.confidence,
-            "replications": shown.runs,
-            "failed": shown.failed,
-            "interval": interval(shown, plan.promise),
-            "inherited_run": certificate.inherited_run,
-            "inherited_failed": certificate.inherited_failed,
-        },
-        "one_fewer": None if certificate.replicas is None else tally_json(plan.one_fewer, plan),
-        "cost": as_data(scenario, plan.cost),
-        "figures_of": plan.shown,
-        "objectives": [
-            objective_json(objective, median_estimate(rows[objective.text].tolist()))
-            for objective in scenario.sla.objectives
-        ],
-        "metrics": {name: estimate._asdict() for name, estimate in estimates(rows).items()},
-        "accounts": fleet_accounts(scenario, rows),
-        "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
-        "screened": [
-            {"replicas": size, "passed": passed}
-            for size, passed in sorted(certificate.screened.items())
-        ],
-        "search": {
-            "first": scenario.plan.replicas[0],
-            "last": scenario.plan.replicas[1],
-            "lower_bound": plan.bracket.low,
-            "first_guess": plan.bracket.start,
-        },
-        "load": {
-            "requests_per_s": plan.bracket.load.rate_per_s,
-            "input_tokens": plan.bracket.load.input_tokens,
-            "output_tokens": plan.bracket.load.output_tokens,
-        },
-        "step_time": step_times(scenario),
-    }
+def worth_of(scenario: Scenario | None, size: int, seen: dict[int, Figures]) -> float:
+    """What the plan makes small: of whole runs where there are some, else a bound."""
+    assert scenario is not None and scenario.plan is not None
+    whole = [row for row in seen.values() if not row["stopped_early"]]
+    if not whole:
+        return objective_floor(scenario.plan.minimise, scenario, size)
+    return objective_value(scenario.plan.minimise, scenario, size, table(whole))
 
 
-def objective_json(objective: Objective, estimate: Estimate) -> dict[str, Any]:
-    return {"objective": objective.text, "limit": objective.limit} | estimate._asdict()
+def told(line: PlanLine, found: Found, worth: Callable[[int], float]) -> PlanLine:
+    """The line with what became of it."""
+    ended = replace(line, found=found)
+    assert line.sizes is not None
+    return replace(ended, worth=worth(line.sizes[0] if ended.size is None else ended.size))
 
 
-def tally_json(tally: Tally, plan: Plan) -> dict[str, Any]:
-    return tally._asdict() | {"interval": interval(tally, plan.promise)}
+def shown_line(known: list[PlanLine]) -> int:
+    """Where nothing was certified: the least of those that were tried."""
+    tried = [
+        (line.worth, index)
+        for index, line in enumerate(known)
+        if line.found and line.found.certificate and line.worth is not None
+    ]
+    return min(tried)[1]
 
 
-def interval(tally: Tally, promise: Promise) -> list[float]:
-    """A confidence sequence for the share of periods kept: valid although the search looked on."""
-    return list(confidence_sequence(tally.runs, tally.failed, promise.alpha))
+def certificate_of(line: PlanLine) -> Certificate:
+    assert line.found is not None and line.found.certificate is not None
+    return line.found.certificate
 
 
-def replicas(count: int) -> str:
-    return f"{count} replica" + ("" if count == 1 else "s")
+def asked(scenario: Scenario, trial: Trial) -> tuple[Scenario, Trial]:
+    """Whose run answers a trial of a line. The size of an autoscaled fleet is the fewest replicas
+    that it may have: a fact of its scenario, and not of the trial alone."""
+    if scenario.fleet.autoscaling is None:
+        return scenario, trial
+    fleet = scenario.fleet.of_size(trial.replicas)
+    sized = scenario.model_copy(update={"fleet": fleet})
+    return sized, trial._replace(replicas=fleet.replicas)
 
 
-def duration(seconds: float) -> str:
-    """'5 min' of 300, '90 s' of 90, '24 h' of a day.
-
-    >>> duration(300.0), duration(90.0), duration(86400.0)
-    ('5 min', '90 s', '24 h')
-    """
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
+def trial_row(line: int, trial: Trial, figures: Figures) -> Figures:
+    phase = "screen" if trial.replication >= SCREENING else "certify"
+    where = {"phase": phase, "line": line, "replicas": trial.replicas}
+    return where | {"replication": trial.replication} | figures

@@ -97,6 +97,8 @@ def shown_rows(results: Results) -> pd.DataFrame:
     """The figures of the certification periods of the fleet that is shown."""
     rows = results.replications
     shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
+    if "line" in rows:  # not in a folder of before there were several
+        shown &= rows["line"] == results.plan["line"]
     own: pd.DataFrame = rows[shown]
     return own
 

@@ -5,7 +5,7 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-from planner.plan import duration
+from planner.statement import duration
 from reports.fleet_inputs import fleet_parts
 from reports.tables import few_percent
 from scenarios.catalogue.facts import Engine, Gpu

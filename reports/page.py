@@ -9,7 +9,7 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
-from planner.plan import duration
+from planner.statement import duration
 from reports import figures, image, inputs, tables
 from reports.accounts import account_rows, fault_rows
 from reports.cautions import cautions, step_time_tables
@@ -134,7 +134,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         "number": tables.number,
     }
     plan, manifest = results.plan, results.manifest
-    scenario = manifest["scenario"]
+    scenario = manifest.get("chosen", manifest["scenario"])
     objectives = objectives_of(plan)
     # A folder may be of before these were told.
     step_times, accounts = plan.get("step_time", []), plan.get("accounts")
@@ -161,7 +161,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         cautions=cautions(step_times),
         step_times=step_time_tables(step_times),
         parts=inputs.parts(scenario),
-        yaml=inputs.yaml_text(scenario),
+        yaml=inputs.yaml_text(manifest["scenario"]),
         worst=worst_period(values, objectives),
         requests=len(results.requests),
         request_periods=results.requests["replication"].nunique(),

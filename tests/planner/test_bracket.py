@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from planner.bracket import (
     Unanswerable,
     bracket,
+    draw_periods,
     question_makes_sense,
     spares,
     tokens_seen_before,
@@ -19,6 +20,11 @@ from scenarios.objectives import parse_objective
 from simulator.simulate import replica_limits, simulate
 from simulator.traffic import Chains
 from tests.oracles.small import small_scenario, workload
+
+
+def bracket_of(scenario):
+    return bracket(scenario, draw_periods(scenario, 1, 0), 0.95)
+
 
 SLA = {"probability": 0.95, "objectives": ["ttft p95 <= 1s", "tpot p95 <= 50ms"]}
 
@@ -37,7 +43,7 @@ def scenario_at(rate, **parts):
 @pytest.mark.parametrize("rate", [5, 15, 40])
 def test_nothing_below_the_bound_keeps_up(rate):
     scenario = scenario_at(rate)
-    low = bracket(scenario, 1, 0, 0.95).low
+    low = bracket_of(scenario).low
     if low == 1:
         return
     fleet = scenario.fleet.model_copy(update={"replicas": low - 1})
@@ -46,7 +52,7 @@ def test_nothing_below_the_bound_keeps_up(rate):
 
 
 def test_the_load_is_the_scenario_s():
-    load = bracket(scenario_at(20), 1, 0, 0.95).load
+    load = bracket_of(scenario_at(20)).load
     assert load.rate_per_s == pytest.approx(20, rel=0.1)
     assert (load.input_tokens, load.output_tokens) == (1000, 100)
     # 1000 prompt tokens and 100 passes through a step.
@@ -54,7 +60,7 @@ def test_the_load_is_the_scenario_s():
 
 
 def test_more_traffic_needs_more():
-    guesses = [bracket(scenario_at(rate), 1, 0, 0.95).start for rate in (5, 20, 80)]
+    guesses = [bracket_of(scenario_at(rate)).start for rate in (5, 20, 80)]
     assert guesses == sorted(guesses)
     assert guesses[-1] > guesses[0]
 
@@ -70,7 +76,7 @@ def test_spares_follow_availability():
 
 
 def refusal(scenario):
-    load = bracket(scenario, 1, 0, 0.95).load
+    load = bracket_of(scenario).load
     with pytest.raises(Unanswerable) as said:
         question_makes_sense(scenario, load)
     return str(said.value)
@@ -78,7 +84,7 @@ def refusal(scenario):
 
 def test_a_period_with_too_few_requests_is_refused():
     assert "choose a longer horizon" in refusal(scenario_at(0.2))
-    question_makes_sense(scenario_at(5), bracket(scenario_at(5), 1, 0, 0.95).load)
+    question_makes_sense(scenario_at(5), bracket_of(scenario_at(5)).load)
 
 
 def test_requests_that_no_fleet_can_serve_are_told_before_any_run():
@@ -89,7 +95,7 @@ def test_requests_that_no_fleet_can_serve_are_told_before_any_run():
 def test_failures_beyond_hope_still_give_a_guess():
     repair = {"median": "1h", "p95": "2h"}
     failures = {"replica": {"mtbf": "1s", "detection": "0s", "repair": repair}}
-    assert bracket(scenario_at(5, failures=failures), 1, 0, 0.95).start > 0
+    assert bracket_of(scenario_at(5, failures=failures)).start > 0
 
 
 def test_prompts_seen_before_cost_nothing_in_the_bound():
@@ -100,12 +106,11 @@ def test_prompts_seen_before_cost_nothing_in_the_bound():
         scenario = scenario_at(20, engine={"prefix_caching": caching})
         traffic = scenario.as_yaml_data()["traffic"][0] | shared
         engine = {"prefix_caching": caching}
-        load = bracket(
+        load = bracket_of(
             small_scenario(
                 engine=engine, latency={"per_prefill_token": "50us"}, traffic=[traffic], sla=SLA
             ),
-            1, 0, 0.95,
-        ).load  # fmt: skip
+        ).load
         assert load.input_tokens == 11_000
         guesses[caching] = load
     assert guesses[False].computed_tokens == 11_000
@@ -128,7 +133,7 @@ SESSIONS = {
 def load_of(*groups, **parts):
     latency = {"per_step": "5ms", "per_prefill_token": "50us", "per_sequence": "100us"}
     scenario = small_scenario(latency=latency, traffic=list(groups), sla=SLA, **parts)
-    return bracket(scenario, 1, 0, 0.95)
+    return bracket_of(scenario)
 
 
 def test_turns_of_sessions_are_load_when_they_nominally_arrive():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.cost import as_data, cost_floor, fleet_cost, objective_value
+from planner.cost import as_data, fleet_cost, objective_floor, objective_value
 from tests.oracles.small import small_scenario
 
 OWNED = {
@@ -165,13 +165,15 @@ UNPAID = {"faults": [*BY_HAND["faults"], RECLAIMED], "spares": {"nodes": 1}}
 
 
 def test_the_floor_is_of_the_smallest_fleet_there_may_be():
-    assert cost_floor(scenario_of(), 4) == 12.0
-    assert cost_floor(scenario_of(fleet=SCALING), 4) == 3.0
-    assert cost_floor(scenario_of(failures=UNPAID), 4) == 8 * 3.0
+    assert objective_floor("cost", scenario_of(), 4) == 12.0
+    assert objective_floor("cost", scenario_of(fleet=SCALING), 1) == 3.0
+    assert objective_floor("cost", scenario_of(failures=UNPAID), 4) == 8 * 3.0
     idle = 0.7 * 0.2 * 1.5 * 0.10
-    assert cost_floor(scenario_of("owned", energy=ENERGY), 4) == pytest.approx(4 * (1.25 + idle))
+    assert objective_floor("cost", scenario_of("owned", energy=ENERGY), 4) == pytest.approx(
+        4 * (1.25 + idle)
+    )
     scaling = scenario_of("owned", fleet=SCALING, energy=ENERGY)
-    assert cost_floor(scaling, 4) == pytest.approx(6 * 1.25 + idle)
+    assert objective_floor("cost", scaling, 1) == pytest.approx(6 * 1.25 + idle)
 
 
 KINDS_OF = st.sampled_from(["on_demand", "reserved", "spot", "owned"])
@@ -185,7 +187,7 @@ def test_more_costs_more_and_the_floor_is_below(purchase, replicas, busy, dearer
     scenario = scenario_of(purchase, fleet=fleet, energy=ENERGY)
     periods = periods_of(computing=(busy * replicas, 1.0))
     cost = fleet_cost(scenario, replicas, periods)
-    assert cost_floor(scenario, replicas) <= cost.usd_per_hour * (1 + 1e-12)
+    assert objective_floor("cost", scenario, replicas) <= cost.usd_per_hour * (1 + 1e-12)
     assert fleet_cost(scenario, replicas + 1, periods).usd_per_hour > cost.usd_per_hour
     raised = {
         "on_demand": f"{3 * dearer} USD/h", "reserved": f"{2 * dearer} USD/h",

@@ -44,7 +44,7 @@ class Question(NamedTuple):
 Ask = Generator[Question, bool, "Answer"]
 Worth = Callable[[int, int], float]
 """(line, size) -> what it costs, as far as that is known; not less for a larger size."""
-Fate = Literal["certified", "not certified", "infeasible", "dear", "unable"]
+Fate = Literal["certified", "not certified", "infeasible", "dear", "unable", "not tried"]
 
 
 @dataclass
@@ -59,7 +59,8 @@ class Found:
     """No larger size was looked at, since it would have been too dear."""
     certificate: Certificate | None = None
     fate: Fate = "dear"
-    """dear: certified or not, something better is there. unable: no size passed the screening."""
+    """dear: something better is certified. unable: no size passed the screening. not tried: it
+    looks better than the answer, and no alpha was left for it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ def search_lines(lines: Sequence[Bounds], worth: Worth) -> Ask:
             best = candidate
         left = certified_worth(best, found, worth) if best is not None else inf
         yield from look_at_all(order, lines, found, worth, left)
+    left = certified_worth(best, found, worth) if best is not None else inf
+    for line, own in enumerate(found):
+        if own.certificate is None and own.size is not None and worth(line, own.size) < left:
+            own.fate = "not tried"
     return Answer(best, found)
 
 

@@ -26,6 +26,7 @@ from reports.folder import (
     worst_period,
 )
 from reports.latencies import latency
+from reports.lines import line_rows
 from reports.timeline import timeline
 from scenarios.objectives import Objective
 from scenarios.units import TIME_S, parse_quantity
@@ -134,7 +135,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         "number": tables.number,
     }
     plan, manifest = results.plan, results.manifest
-    scenario = manifest.get("chosen", manifest["scenario"])
+    scenario: Data = manifest.get("chosen") or manifest["scenario"]
     objectives = objectives_of(plan)
     # A folder may be of before these were told.
     step_times, accounts = plan.get("step_time", []), plan.get("accounts")
@@ -149,6 +150,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         objectives=objective_rows(plan, values, objectives),
         hardest=hardest(values, objectives),
         sizes=size_rows(plan),
+        lines=line_rows(plan),
         costs=cost_rows(plan["cost"]),
         energy=energy,
         draw=energy and draw_text(energy),

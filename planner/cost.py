@@ -301,15 +301,17 @@ def varies(scenario: Scenario) -> bool:
 
 
 def spare_gpus(scenario: Scenario) -> int:
-    spares = scenario.failures.spares if scenario.failures else None
-    return spares.nodes * scenario.fleet.topology.gpus_per_node if spares else 0
+    nodes = scenario.failures.spare_nodes if scenario.failures else 0
+    return nodes * scenario.fleet.topology.gpus_per_node
 
 
-def gpus_by_kind(scenario: Scenario, replicas: int) -> dict[str, int]:
-    """The GPUs that such a fleet may come to hold, spares included."""
-    count: dict[str, int] = {}
-    pools = zip(kinds(scenario), bought_gpus(scenario, replicas), strict=True)
-    for replica, gpus in pools:
+def gpus_beside(scenario: Scenario) -> dict[str, int]:
+    """The GPUs of each kind that a fleet takes beside the replicas of its main pool: other pools,
+    spares, a warm pool, the surge of a rollout."""
+    scaling, count = scenario.fleet.autoscaling, dict[str, int]()
+    rollout = scenario.failures.rollout if scenario.failures else None
+    kept = (scaling.warm_pool if scaling else 0) + (rollout.max_surge if rollout else 0)
+    for replica, gpus in zip(kinds(scenario), whole_gpus(scenario, kept), strict=True):
         count[replica.gpu.name] = count.get(replica.gpu.name, 0) + gpus
     return count
 

@@ -14,7 +14,7 @@ from planner.bracket import (
     draw_periods,
     question_makes_sense,
 )
-from planner.cost import Cost, fleet_cost, gpus_by_kind, objective_floor, objective_value
+from planner.cost import Cost, fleet_cost, gpus_beside, objective_floor, objective_value
 from planner.line_search import Bounds, Found, Question, search_lines
 from planner.metrics import Figures, table
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, Tally
@@ -193,15 +193,18 @@ def allowed_sizes(scenario: Scenario, low: int) -> tuple[tuple[int, int] | None,
     assert scenario.plan is not None
     first, last = scenario.plan.replicas
     for gpu, available in scenario.plan.gpus_available.items():
-        without = gpus_by_kind(scenario, 0).get(gpu, 0)
+        without = gpus_beside(scenario).get(gpu, 0)
         if without > available:
             return None, f"{without} {gpu} beside the main pool; {available} are available"
         if gpu == scenario.replica.gpu.name:
             last = min(last, (available - without) // scenario.gpus_per_replica)
-    if scenario.fleet.autoscaling is not None:
-        last = min(last, scenario.fleet.autoscaling.replicas[1])
+    scaling = scenario.fleet.autoscaling
+    if scaling is not None:
+        if scaling.replicas[1] < first:
+            return None, f"autoscaling has at most {scaling.replicas[1]} replicas, not {first}"
+        last, low = min(last, scaling.replicas[1]), 1
     if last < first:
-        return None, f"{scenario.plan.gpus_available} GPUs are less than {first} replicas take"
+        return None, f"the GPUs available are less than {first} replicas take"
     if last < low:
         return None, f"the mean load alone takes {low} replicas; {last} are allowed"
     return (max(first, low), last), ""
@@ -222,9 +225,11 @@ def bounds_of(line: PlanLine) -> Bounds:
 
 
 def worth_of(scenario: Scenario | None, size: int, seen: dict[int, Figures]) -> float:
-    """What the plan makes small: of whole runs where there are some, else a bound."""
+    """What the plan makes small: of whole runs where there are some, those of certification first;
+    else a bound."""
     assert scenario is not None and scenario.plan is not None
-    whole = [row for row in seen.values() if not row["stopped_early"]]
+    runs = [row for row in seen.values() if not row["stopped_early"]]
+    whole = [row for row in runs if row["phase"] == "certify"] or runs
     if not whole:
         return objective_floor(scenario.plan.minimise, scenario, size)
     return objective_value(scenario.plan.minimise, scenario, size, table(whole))

@@ -20,7 +20,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     scenario, certificate = plan.scenario, plan.certificate
     assert scenario.sla is not None and scenario.plan is not None
     shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
-    rows = plan.shown_rows
+    rows, autoscaling = plan.shown_rows, scenario.fleet.autoscaling
     return {
         "name": scenario.name,
         "scenario_hash": plan.question.hash,
@@ -32,6 +32,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "fleet": {
             "replicas": certificate.replicas,
             "gpus": certificate.replicas and gpus(scenario, certificate.replicas),
+            "most": autoscaling and autoscaling.replicas[1],
             "gpu": scenario.replica.gpu.name,
             "gpus_per_replica": scenario.gpus_per_replica,
             "model": scenario.model.name,

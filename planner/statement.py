@@ -39,12 +39,21 @@ def statement(plan: Plan) -> str:
     elif fewer.replicas:
         below = f"{replicas(fewer.replicas)}: not tried. "
     return (
-        f"{model} {goal}: certified for {replicas(chosen)}{chosen_line(plan)}{beside(scenario)} "
+        f"{model} {goal}: certified for {fleet(scenario, chosen)}{chosen_line(plan)}"
+        f"{beside(scenario)} "
         f"at {confidence} "
         f"({tally.runs} fresh simulated periods, {tally.failed} failed; exact sequential test, "
         f"error <= {promise.alpha:.2g} over the whole search including its stopping rule"
         f"{audit(plan)}). {below}{scope}"
     )
+
+
+def fleet(scenario: Scenario, size: int) -> str:
+    """'5 replicas', '2 to 9 replicas by autoscaling'."""
+    scaling = scenario.fleet.autoscaling
+    if scaling is None:
+        return replicas(size)
+    return f"{size} to {scaling.replicas[1]} replicas by autoscaling"
 
 
 def chosen_line(plan: Plan) -> str:

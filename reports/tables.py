@@ -19,12 +19,17 @@ INTERVAL_PERIODS_MIN = 6
 
 
 def fleet_text(fleet: Data) -> str:
-    """'7 replicas of 2 h100-sxm-80gb + 3 of 1 l4-24gb = 17 GPUs', of a fleet that was found."""
-    main = f"{counted(fleet['replicas'], 'replica')} of {fleet['gpus_per_replica']} {fleet['gpu']}"
+    """'7 replicas of 2 h100-sxm-80gb + 3 of 1 l4-24gb = 17 GPUs', of a fleet that was found; '2 to
+    9 replicas of 1 h100-sxm-80gb by autoscaling'."""
+    most, kind = fleet.get("most"), f"of {fleet['gpus_per_replica']} {fleet['gpu']}"
+    count = counted(fleet["replicas"], "replica")
+    main = f"{fleet['replicas']} to {most} replicas {kind}" if most else f"{count} {kind}"
     others = [
         f"{pool['replicas']} of {pool['gpus_per_replica']} {pool['gpu']}"
         for pool in fleet["others"]
     ]
+    if most:
+        return f"{' + '.join([main, *others])} by autoscaling"
     return f"{' + '.join([main, *others])} = {counted(fleet['gpus'], 'GPU')}"
 
 

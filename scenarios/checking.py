@@ -36,7 +36,6 @@ def scenario_of(
         ]
     document.faults += memory_faults(document, context)
     document.faults += missing_parts(document, needs)
-    document.faults += unsearchable(document, needs)
     document.faults += unpriced_gpus(document, context)
     document.faults += unknown_power(document, context)
     if scenario is not None:
@@ -114,14 +113,6 @@ def missing_parts(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]
         if document.data.get(key) is None:
             place = f"{document.source}:1:1"
             yield Fault(place, key, "missing", line_to_add(Scenario, key))
-
-
-def unsearchable(document: Document, needs: tuple[str, ...]) -> Iterator[Fault]:
-    """What `plan` cannot answer, though `simulate` can."""
-    at: KeyPath = ("fleet", "autoscaling")
-    if "plan" in needs and reduce(child, at, document.data) is not None:
-        got = "plan does not search autoscaled fleets yet"
-        yield Fault(document.place(at), dotted(at), got, "remove autoscaling, or use simulate")
 
 
 def unpriced_gpus(document: Document, context: Context) -> Iterator[Fault]:

@@ -42,7 +42,8 @@ class ReplicaFailures(Part):
 class Spares(Part):
     """Nodes that stand ready to take the place of one that somebody has to repair by hand."""
 
-    nodes: Count
+    nodes: Annotated[Whole, Field(ge=0, lt=2**31)]
+    """How many. 0: as if there were no `spares`."""
     swap_s: SomeSeconds = 300.0
     """To put one in its place; a start follows. Default: under 5 minutes, says a provider."""
 
@@ -165,6 +166,10 @@ class Failures(Part):
             what = "no repair by hand here is of one node"
             raise refuse(what, f"no spares, or {example}", "spares")
         return self
+
+    @property
+    def spare_nodes(self) -> int:
+        return self.spares.nodes if self.spares else 0
 
     @property
     def all(self) -> tuple[Fault, ...]:

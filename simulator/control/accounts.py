@@ -34,11 +34,11 @@ class Hardware(NamedTuple):
 
 def hardware(scenario: Scenario, fleet: Fleet) -> Hardware:
     node_gpus = fleet.topology.gpus_per_node
-    spares = scenario.failures.spares if scenario.failures else None
+    spare_nodes = scenario.failures.spare_nodes if scenario.failures else 0
     return Hardware(
         pools=tuple((stock.replicas, stock.gpus) for stock in stocks(scenario, fleet)),
         ready_gpus=scenario.replica.gpus,
-        spare_gpus=spares.nodes * node_gpus if spares else 0,
+        spare_gpus=spare_nodes * node_gpus,
     )
 
 

@@ -28,7 +28,7 @@ def history_s(failures: Failures | None) -> float:
 def memory_s(failures: Failures, fault: Fault) -> float:
     """How long before the traffic its processes begin: as far back as what happened still tells.
     0 where components neither wait for each other nor break together."""
-    limited = failures.spares is not None or failures.repair_crews is not None
+    limited = failures.spare_nodes > 0 or failures.repair_crews is not None
     lengths_s = [repair.time.mean_s for repair in fault.repairs if repair.hands_on and limited]
     longest_s = max(lengths_s, default=0.0)
     if fault.burst is not None:

@@ -25,7 +25,7 @@ class Workshop:
         crews = failures.repair_crews if failures else None
         spares = failures.spares if failures else None
         self.crews = simpy.Resource(env, CREWS_WITHOUT_LIMIT if crews is None else crews)
-        self.spares = simpy.Container(env, init=spares.nodes) if spares else None
+        self.spares = simpy.Container(env, init=spares.nodes) if spares and spares.nodes else None
         self.swap_s = spares.swap_s if spares else 0.0
 
     def mend(self, outage: Outage, swappable: bool) -> Process:

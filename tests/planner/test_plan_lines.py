@@ -156,3 +156,49 @@ def test_no_line_that_can_serve_says_why():
     )
     with pytest.raises(Unanswerable, match="less than 5 replicas take"):
         answer_of(scenario)
+
+
+def test_fewest_most_and_target_of_an_autoscaler_are_searched_together():
+    """A peak in the middle of the period: a low target reacts early enough from few replicas."""
+    arrivals = {"kind": "poisson", "rate": "4/s",
+                "rate_table": [{"at": "20s", "rate": "16/s"}]}  # fmt: skip
+    scenario = scenario_with(
+        {"fleet.autoscaling.targets.0.running": [4.0, 12.0],
+         "fleet.autoscaling.replicas": ["1..3", "1..6"]},
+        fleet={"replicas": 1, "cold_start": "2s", "autoscaling": {
+            "replicas": "1..6", "targets": [{"running": 4.0}], "interval": "1s"}},
+    )  # fmt: skip
+    group = scenario.traffic[0].as_yaml_data() | {"arrivals": arrivals}
+    scenario = variant(scenario, {"traffic.0": group, "horizon": "60s"}).model_copy(
+        update={"plan": scenario.plan}
+    )
+    found, _ = answer_of(scenario)
+    data = as_json(found)
+    assert found.certificate.status == "certified"
+    assert data["fleet"]["most"] == found.scenario.fleet.autoscaling.replicas[1]
+    assert " by autoscaling with fleet.autoscaling" in data["statement"]
+    assert not found.promise.coupled
+    paid = found.shown_rows["gpus_paid_0"].mean()
+    assert found.certificate.replicas < paid < data["fleet"]["most"]
+    assert worth(found) == pytest.approx(3.0 * paid)
+
+
+def test_static_spares_are_a_choice():
+    """A node that is repaired by hand is out for the whole period unless a spare takes its place:
+    one spare node is cheaper than what replicas would have to stand by."""
+    lost = {"name": "lost", "scope": "node", "effect": "crash", "mtbf": "4min",
+            "repair": [{"time": "1h", "start": "none", "hands_on": True}]}  # fmt: skip
+    scenario = scenario_with(
+        {"failures.spares.nodes": [0, 1, 2, 3]},
+        fleet={"replicas": 2, "topology": {"gpus_per_node": 1}, "cold_start": "0s"},
+        failures={"faults": [lost], "spares": {"nodes": 1, "swap": "1s"}, "repair_crews": 4},
+        clients={"retries": 3},
+    )
+    found, _ = answer_of(scenario)
+    spares = [line.scenario.failures.spare_nodes for line in found.lines]
+    assert spares == [0, 1, 2, 3]
+    for line in found.lines:
+        if line.size is not None:
+            assert line.worth == pytest.approx(
+                3.0 * (line.size + line.scenario.failures.spare_nodes)
+            )

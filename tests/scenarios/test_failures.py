@@ -438,7 +438,7 @@ def test_a_fault_of_a_fault_says_where_what_and_what_is_allowed(faults, loaded, 
         ("{spares: {nodes: 2}, faults: [{name: a, scope: zone, mtbf: 9h, repair: {time: 1h, "
          "hands_on: true}}]}", "failures.spares: no repair by hand here is of one node"),
         ("{preset: none, repair_crews: 2}", "12:26: failures.repair_crews: no repair here is done"),
-        ("{preset: h100-mature, spares: {nodes: 0}}", "failures.spares.nodes: got 0"),
+        ("{preset: h100-mature, spares: {nodes: -1}}", "failures.spares.nodes: got -1"),
         ("{rollout: {starts: 2h}}", "failures.rollout.starts: after the end of the period\n"
          "    allowed: before `horizon`, 3600s"),
         ("{rollout: {starts: 2min, max_surge: 0}}", "failures.rollout: a rollout that may neither"),

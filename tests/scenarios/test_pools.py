@@ -104,13 +104,6 @@ def test_pools_have_names_of_their_own(loaded):
     assert fault.endswith("fleet: two pools of one name\n    allowed: names that differ")
 
 
-def test_only_plan_refuses_an_autoscaled_fleet(loaded):
-    loaded(needs=("price",))
-    (fault,) = faults(loaded, "plan={replicas: 1..8}", needs=("plan",))
-    assert "pools.yaml:25:3: fleet.autoscaling: plan does not search autoscaled fleets yet" in fault
-    loaded("plan={replicas: 1..8}", "fleet.autoscaling=", needs=("plan",))
-
-
 def periods_of(**figures):
     """Two of them, in which each pool computed on one GPU."""
     useful = dict.fromkeys(("gpus_useful_0", "gpus_useful_1", "gpus_useful_2"), 1.0)

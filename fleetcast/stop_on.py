@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from fleetcast.exits import Stop
 from planner.bracket import Unanswerable
+from simulator.inputs import InputError
 from simulator.rules import RuleError
 from simulator.traffic import DemandError, TraceError
 
@@ -13,5 +14,5 @@ from simulator.traffic import DemandError, TraceError
 def user_errors() -> Iterator[None]:
     try:
         yield
-    except (DemandError, RuleError, TraceError, Unanswerable) as error:
+    except (DemandError, InputError, RuleError, TraceError, Unanswerable) as error:
         raise Stop(str(error)) from error

@@ -12,20 +12,24 @@ else (batch, KV in use, TTFT) follows from T. Means only: queues, bursts and fai
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from scenarios.inputs import without_uncertainty
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.control.availability import unavailability
-from simulator.data_plane import Limits, can_ever_serve
+from simulator.data_plane import Limits, Pool, can_ever_serve
+from simulator.inputs import Inputs, draw_inputs, with_inputs
 from simulator.kernel.step_time import StepTime
 from simulator.simulate import pools
 from simulator.traffic import NS_PER_S, Workload, draw_between
 from simulator.traffic.prefixes import take
 
 SAMPLES = 12
+SIZE_MAX = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,34 +57,74 @@ class Bracket:
     load: Load
 
 
-def draw_periods(scenario: Scenario, seed: int, first_replication: int) -> list[Workload]:
-    """What a few periods ask for, numbered from `first_replication`."""
-    replications = range(first_replication, first_replication + SAMPLES)
-    return [draw_between(0.0, scenario.horizon_s, scenario, seed, r) for r in replications]
+class Periods(NamedTuple):
+    """What a few periods ask for."""
+
+    given: list[Workload]
+    """With all inputs as they are given."""
+    drawn: list[tuple[Inputs, Workload]]
+    """The same periods with uncertain inputs as they are drawn; none where all are certain."""
 
 
-def bracket(scenario: Scenario, periods: Sequence[Workload], probability: float) -> Bracket:
-    """Bounds from what those periods ask for."""
+def draw_periods(scenario: Scenario, seed: int, first_replication: int) -> Periods:
+    """A few of them, numbered from `first_replication`."""
+    given: list[Workload] = []
+    drawn: list[tuple[Inputs, Workload]] = []
+    centre, horizon_s = without_uncertainty(scenario), scenario.horizon_s
+    for replication in range(first_replication, first_replication + SAMPLES):
+        given.append(draw_between(0.0, horizon_s, centre, seed, replication))
+        inputs = draw_inputs(scenario, seed, replication)
+        if inputs:
+            certain = with_inputs(scenario, inputs)
+            drawn.append((inputs, draw_between(0.0, horizon_s, certain, seed, replication)))
+    return Periods(given, drawn)
+
+
+def bracket(scenario: Scenario, periods: Periods, probability: float) -> Bracket:
+    """Bounds from what those periods ask for. Load and lower bound are of inputs as they are given;
+    the first guess serves uncertain ones as they were drawn."""
     main, *others = pools(scenario, scenario.fleet)
     limits, time = main.limits, main.time
 
     def load_without(left_out: Sequence[int]) -> Load:
-        inside = [arriving(period, scenario.horizon_s, left_out) for period in periods]
+        inside = [arriving(period, scenario.horizon_s, left_out) for period in periods.given]
         others_limits = [other.limits for other in others]
         return measure_load(inside, scenario.horizon_s, time, limits, probability, others_limits)
 
     closed = [i for i, group in enumerate(scenario.traffic) if group.arrivals.kind == "closed"]
     load = load_without([])
     must_serve = load_without(closed) if closed else load
-    objectives = scenario.objectives
     low = max(1, ceil(stability_bound(must_serve, time, limits)))
-    serving = next(
-        (c for c in range(low, 100_000) if keeps_up(load, c, time, limits, objectives)), low
-    )
+    serving = serving_size(scenario, load, low, main)
+    if periods.drawn:
+        sizes = [
+            serving_drawn(with_inputs(scenario, inputs), period, probability, low)
+            for inputs, period in periods.drawn
+        ]
+        serving = int(np.quantile(sizes, probability, method="higher"))
     # Other pools are taken for replicas like these: good enough for a first guess.
     helping = sum(pool.replicas for pool in others)
     size = serving + spares(scenario, serving, probability)
     return Bracket(max(low - helping, 1), max(size - helping, 1), load)
+
+
+def serving_size(scenario: Scenario, load: Load, low: int, pool: Pool) -> int:
+    """The smallest size from `low` on that keeps up with the load; `low` where none does."""
+    keeping = (
+        size
+        for size in range(low, SIZE_MAX)
+        if keeps_up(load, size, pool.time, pool.limits, scenario.objectives)
+    )
+    return next(keeping, low)
+
+
+def serving_drawn(certain: Scenario, period: Workload, probability: float, low: int) -> int:
+    """The same for one period with the inputs that were drawn for it."""
+    main, *others = pools(certain, certain.fleet)
+    horizon_s, asked = certain.horizon_s, arriving(period, certain.horizon_s, [])
+    others_limits = [other.limits for other in others]
+    load = measure_load([asked], horizon_s, main.time, main.limits, probability, others_limits)
+    return serving_size(certain, load, low, main)
 
 
 def arriving(period: Workload, horizon_s: float, left_out: Sequence[int]) -> Workload:

@@ -55,6 +55,7 @@ def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
         "availability": availability(run, objectives),
         **fleet_figures(run),
         **{check.objective.text: check.value for check in verdict.checks},
+        **{f"input: {path}": drawn for path, drawn in run.inputs.items()},
     }
 
 

@@ -13,10 +13,7 @@ def statement(plan: Plan) -> str:
     kept = " and ".join(objective.text for objective in scenario.sla.objectives)
     period = f"a period of {duration(scenario.horizon_s)}"
     model = f"In this model (scenario {plan.question.hash[:12]}) {period} meets [{kept}]"
-    scope = (
-        "The statement is about the model with these inputs: rates, lengths, step time and failure "
-        "rates are taken as given."
-    )
+    scope = f"The statement is about the model with these inputs: {inputs_told(plan.question)}"
     goal = f"with probability >= {promise.probability:g}"
     confidence = f"{promise.confidence:.0%} confidence"
     chosen = plan.certificate.replicas
@@ -54,6 +51,18 @@ def fleet(scenario: Scenario, size: int) -> str:
     if scaling is None:
         return replicas(size)
     return f"{size} to {scaling.replicas[1]} replicas by autoscaling"
+
+
+def inputs_told(scenario: Scenario) -> str:
+    """Which inputs the certificate covers, and which it takes as given."""
+    given = "rates, lengths, step time and failure rates"
+    if not scenario.uncertain:
+        return f"{given} are taken as given."
+    drawn = ", ".join(f"{path} ({spread})" for path, spread in scenario.uncertain.items())
+    return (
+        f"{drawn}: drawn anew for each period from the stated ranges, so that the certificate "
+        f"covers them; all other {given} are taken as given."
+    )
 
 
 def chosen_line(plan: Plan) -> str:

@@ -86,6 +86,7 @@ def as_run(requests: pd.DataFrame) -> Run:
         prefill_tokens=0,
         busy_share=0.0,
         stopped_early=False,
+        inputs={},
     )
 
 

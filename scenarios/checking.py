@@ -18,6 +18,7 @@ from scenarios.latency import Measured, Profile
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
 from scenarios.model import Scenario
 from scenarios.price import Owned, Purchase
+from scenarios.spread import STEP_TIME
 
 Context = dict[str, Any]
 """What names in a scenario refer to: `catalogue`, and the `folder` of its files."""
@@ -40,6 +41,7 @@ def scenario_of(
     document.faults += unknown_power(document, context)
     if scenario is not None:
         document.faults += foreign_profiles(document, scenario)
+        document.faults += unknown_calibration(document, scenario)
     return scenario
 
 
@@ -175,11 +177,7 @@ def unknown_power(document: Document, context: Context) -> Iterator[Fault]:
 
 def foreign_profiles(document: Document, scenario: Scenario) -> Iterator[Fault]:
     """A profile measured on something else would scale the wrong step time."""
-    others = enumerate(scenario.fleet.others)
-    pools: list[tuple[KeyPath, Any]] = [
-        ((), scenario), *((("fleet", "others", index), pool) for index, pool in others)
-    ]  # fmt: skip
-    for at, pool in pools:
+    for at, pool in pools_of(scenario):
         if not isinstance(pool.latency, Profile):
             continue
         measured = pool.latency.measured_on
@@ -196,6 +194,29 @@ def foreign_profiles(document: Document, scenario: Scenario) -> Iterator[Fault]:
                 f"a profile of {in_words(measured)}",
                 f"one of {in_words(used)}",
             )
+
+
+def unknown_calibration(document: Document, scenario: Scenario) -> Iterator[Fault]:
+    """Of a step time that a file gives nobody knows how wrong it is, unless load tests told."""
+    spread = (scenario.uncertain or {}).get(STEP_TIME)
+    if spread is None or not spread.calibrated:
+        return
+    for at, pool in pools_of(scenario):
+        latency = pool.latency
+        known = latency is None or (
+            isinstance(latency, Profile) and "step_factor" in latency.uncertainty
+        )
+        if not known:
+            key = ("uncertain", STEP_TIME)
+            got = f"the error of the step time in `{dotted((*at, 'latency'))}` is not known"
+            yield Fault(document.place(key), dotted(key), got, "`{sd: 8%}` or `{within: 10%}`")
+
+
+def pools_of(scenario: Scenario) -> list[tuple[KeyPath, Any]]:
+    """All that has a replica and a latency, with its key: the scenario, for the main pool, and the
+    others."""
+    others = enumerate(scenario.fleet.others)
+    return [((), scenario), *((("fleet", "others", index), pool) for index, pool in others)]
 
 
 def in_words(measured: Measured) -> str:

@@ -123,6 +123,11 @@ def faults_of_choices(scenario: Scenario, document: Document, context: Context) 
             allowed = f"a key of {', '.join(OURS)}, such as replica.gpu"
             yield Fault(document.place(at), where, "not ours to choose", allowed)
             continue
+        drawn = [path for path in scenario.uncertain or () if overlap(key, path)]
+        if drawn:
+            allowed = f"a choice, or `uncertain` with {drawn[0]}: not both"
+            yield Fault(document.place(at), where, "an uncertain input is not chosen", allowed)
+            continue
         for index, value in enumerate(values):
             tried, _ = changed(scenario, {key: value}, context)
             own = [f for f in tried.faults if f.key == key or f.key.startswith(f"{key}.")]
@@ -142,6 +147,15 @@ def faults_of_choices(scenario: Scenario, document: Document, context: Context) 
             f"{number:,} combinations",
             f"up to {LINES_MAX}",
         )
+
+
+def overlap(key: str, other: str) -> bool:
+    """Whether one path is that of the other, or of a part that holds it.
+
+    >>> overlap("latency", "latency.per_step"), overlap("latency.per_step", "latency.per_sequence")
+    (True, False)
+    """
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
 def faults_of_lines(scenario: Scenario, found: list[Line], document: Document) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ from scenarios.document import Document, KeyPath, dotted, override, read_documen
 from scenarios.explaining import shown
 from scenarios.failures.presets import PresetFailures, facts_of
 from scenarios.faults import Fault, ScenarioError
+from scenarios.inputs import take_inputs, told_where_they_stand, with_inputs_told
 from scenarios.lines import with_choices_told
 from scenarios.model import Scenario
 
@@ -28,11 +29,15 @@ def load(
     document = read_document(str(path), path.read_text(encoding="utf-8"))
     for text in overrides:
         override(document, text)
+    inline = take_inputs(document)
     catalogue = read_catalogue(document, path.parent)
     context = {"catalogue": catalogue, "folder": path.parent}
     scenario = scenario_of(document, context, needs)
+    if scenario is not None and scenario.uncertain and not document.faults:
+        scenario = with_inputs_told(scenario, document, context)
     if scenario is not None and scenario.plan is not None and not document.faults:
         scenario = with_choices_told(scenario, document, context)
+    told_where_they_stand(document, inline)
     if document.faults or scenario is None:
         raise ScenarioError(str(path), sorted(set(document.faults), key=place_in_file))
     return scenario

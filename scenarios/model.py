@@ -35,6 +35,7 @@ from scenarios.objectives import Objective, ObjectiveText
 from scenarios.part import Part
 from scenarios.price import Energy, Price
 from scenarios.references import model_reference
+from scenarios.spread import Spread
 from scenarios.times import FixedTime
 from scenarios.units import (
     Count,
@@ -139,6 +140,12 @@ class Scenario(Part):
     price: Price | None = Field(None, examples=["{h100-sxm-80gb: 2.95 USD/h}"])
     """What a GPU of each kind in use costs; `replica.purchase` says which of its prices is paid."""
     energy: Energy | None = None
+    uncertain: dict[str, Spread] | None = Field(
+        None, examples=["{traffic.0.arrivals.rate: {within: 20%}, step_time: calibrated}"]
+    )
+    """Numbers of traffic, clients, failures, latency and cold start that are drawn anew for each
+    period, by their paths; `rate: {around: 30/s, within: 20%}` says the same where the number
+    stands. `step_time` is a factor on the step time of every pool."""
 
     @model_validator(mode="after")
     def group_names_differ(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from scenarios.catalogue import coefficients
 from scenarios.catalogue.facts import Engine, Gpu, Model
-from scenarios.fleet import Replica
+from scenarios.fleet import OtherPool, Replica
 from scenarios.latency import Latency, LinearLatency, Profile
 from scenarios.model import Scenario
 from scenarios.part import Part, yaml_key
@@ -61,6 +61,16 @@ def step_times(scenario: Scenario) -> list[dict[str, Any]]:
         {"pool": name} | asdict(provenance(scenario.model, replica, latency))
         for name, replica, latency in [main, *others]
     ]
+
+
+def step_time_sd(scenario: Scenario) -> float | None:
+    """Relative standard error to expect of the step time: that of the pool of which least is
+    known. None where it is not known of one."""
+    pools: list[Scenario | OtherPool] = [scenario, *scenario.fleet.others]
+    errors = [provenance(scenario.model, p.replica, p.latency).error_pct for p in pools]
+    if not all("tpot_median" in error for error in errors):
+        return None
+    return max(error["tpot_median"] for error in errors) / HALF_PCT
 
 
 def provenance(model: Model, replica: Replica, latency: Latency | None) -> Provenance:

@@ -27,7 +27,7 @@ from simulator.histogram import BINS
 from simulator.run import OUTCOMES, Run, incident_frame
 
 META, FIGURES = b"fleetcast", b"figures"
-RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early")
+RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early", "inputs")
 REQUEST_COLUMNS = (
     "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
     "preemptions", "retries", "outcome", "cached_tokens", "fault",

@@ -1,6 +1,6 @@
 """What one replication of one fleet did: one row per counted request, and what the fleet saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Run:
     """Share of the period that a replica spends computing; mean over all replicas, including those
     that an autoscaler has not started."""
     stopped_early: bool
+    inputs: dict[str, float] = field(default_factory=dict)
+    """What was drawn of the scenario's uncertain inputs, by path (simulator/inputs.py)."""
 
     def __len__(self) -> int:
         return self.arrival_s.size

@@ -1,6 +1,7 @@
 """scenario x fleet x (seed, replication) -> Run."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from simulator.control.history import history_s
 from simulator.control.lives import nanoseconds
 from simulator.control.stocks import stocks
 from simulator.data_plane import Allowance, DataPlane, Limits, Outcome, Pool, Setup
+from simulator.inputs import draw_inputs, with_inputs
 from simulator.kernel.state import NEVER_NS
 from simulator.latency import reply, step_time
 from simulator.plane import Plane
@@ -50,15 +52,20 @@ def simulate(
     """One replication of `scenario` on `fleet`, with the incidents of a `drill` on top.
 
     Same seed and replication: the same demand, and the same failures of every replica that two
-    fleets share. With `allowances_for` the run may end once its verdict is certain. Raises
-    DemandError, and UnknownComponent for a drill of what the fleet does not have.
+    fleets share, and the same uncertain inputs. With `allowances_for` the run may end once its
+    verdict is certain. Raises DemandError, InputError, and UnknownComponent for a drill of what the
+    fleet does not have.
     """
+    inputs = draw_inputs(scenario, seed, replication)
+    if inputs:
+        scenario = with_inputs(scenario.model_copy(update={"fleet": fleet}), inputs)
+        fleet = scenario.fleet
     for haste in HASTE:
         workload = draw_workload(scenario, seed, replication, haste)
         setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
         outcome, books = play(setup, scenario, fleet, seed, replication, drill=drill)
         if not ran_out(workload.follow_ups, outcome.arrival_ns):
-            return collect(scenario, fleet, setup, outcome, books)
+            return replace(collect(scenario, fleet, setup, outcome, books), inputs=inputs)
     raise DemandError(
         "a closed loop went round too often to be drawn: its requests end as soon as they are "
         "sent; give its clients a pause, or see whether any replica can hold its requests"

@@ -104,9 +104,14 @@ def incident_frame(columns: dict[str, Any] | None = None) -> pd.DataFrame:
     return pd.DataFrame({name: pd.array(columns[name], dtype=kind) for name, kind in kinds.items()})
 
 
+NO_INCIDENTS = incident_frame()
+
+
 def incidents_in_period(books: Books, horizon_ns: int) -> pd.DataFrame:
     """The incidents of the books, as a run tells them."""
     incidents = incidents_of(books, horizon_ns)
+    if not incidents:
+        return NO_INCIDENTS.copy()
     instants = {"begin_s": "begin_ns", "noticed_s": "noticed_ns", "end_s": "end_ns"}
     return incident_frame(
         {

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test lint check bench fuzz fit accuracy traffic docs clean
+.PHONY: plan test lint check bench fuzz fit accuracy traffic planner-study docs clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -37,6 +37,9 @@ TRACES ?= ../shared/data/traces
 
 traffic: $(READY)  ## fitted traffic against recorded, and docs/traffic-fits.md, from the data under TRACES
 	$(BIN)/python -m benchmarks.traffic $(TRACES) --docs docs/traffic-fits.md
+
+planner-study: $(READY)  ## the planner's own error and cost, and docs/planner-study.md
+	$(BIN)/python -m benchmarks.planner_study --trials 300 --docs docs/planner-study.md
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
 	$(BIN)/mkdocs build --strict

@@ -1,4 +1,4 @@
-"""Entries of one case as a table for people."""
+"""Tables for people, on terminals and in Markdown."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,17 @@ def table(entries: Sequence[Mapping[str, Any]]) -> str:
     height = max(len(head) for head, _ in columns)
     padded = [[*head, *[""] * (height - len(head)), *cells] for head, cells in columns]
     return "\n".join(line.rstrip() for line in lines(padded))
+
+
+def markdown(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """
+    >>> print(markdown(("size", "kept"), [(4, "90 %")]))
+    | size | kept |
+    |---|---|
+    | 4 | 90 % |
+    """
+    head = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
+    return "\n".join([*head, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
 def column(key: str, values: Sequence[Any]) -> tuple[list[str], list[str]]:

@@ -101,13 +101,19 @@ def incident_frame(columns: dict[str, Any] | None = None) -> pd.DataFrame:
     """`Run.incidents` of its columns; none at all when not given."""
     kinds = {"fault": "str", "component": "str", "replicas": "object"}
     kinds |= dict.fromkeys(("begin_s", "noticed_s", "end_s"), "float64")
-    frame = pd.DataFrame(columns or {}, columns=list(kinds))
-    return frame.astype(kinds)
+    columns = columns or dict.fromkeys(kinds, ())
+    # Typed column by column: casting the whole frame costs as much as a short period's run.
+    return pd.DataFrame({name: pd.array(columns[name], dtype=kind) for name, kind in kinds.items()})
+
+
+NO_INCIDENTS = incident_frame()
 
 
 def incidents_in_period(books: Books, horizon_ns: int) -> pd.DataFrame:
     """The incidents of the books, as a run tells them."""
     incidents = incidents_of(books, horizon_ns)
+    if not incidents:
+        return NO_INCIDENTS.copy()
     instants = {"begin_s": "begin_ns", "noticed_s": "noticed_ns", "end_s": "end_ns"}
     return incident_frame(
         {

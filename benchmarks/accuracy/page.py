@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.accuracy.promises import Promise
+from benchmarks.table import markdown
 from calibration.fit_data import FitResult
 from reports.fit_tables import COLUMNS, medians
 
@@ -68,7 +69,7 @@ def promises_markdown(promises: Iterable[Promise]) -> str:
         (p.what, f"{p.value:.3g}{p.unit}", p.limit_text, "yes" if p.kept else "**no**")
         for p in promises
     ]
-    return table(("what", "measured", "promised", "kept"), rows)
+    return markdown(("what", "measured", "promised", "kept"), rows)
 
 
 def peers(validated: Data) -> str:
@@ -84,7 +85,7 @@ def peers(validated: Data) -> str:
     ]  # fmt: skip
     note = "Their published predictions; overloaded runs apart. Ours are in sample here: see below."
     head = ("peer", "metric", "runs", "its median", "ours", "its mean", "ours")
-    return f"{note}\n\n{table(head, rows)}"
+    return f"{note}\n\n{markdown(head, rows)}"
 
 
 def left_out(fitted: FitResult) -> str:
@@ -97,7 +98,7 @@ def left_out(fitted: FitResult) -> str:
         for name, metric, kind, count, cells in medians(fitted.rows)
     ]
     head = ("data set", "model", "metric", "rows", *COLUMNS)
-    return f"{note}\n\n{table(head, rows)}"
+    return f"{note}\n\n{markdown(head, rows)}"
 
 
 def bands(fitted: FitResult) -> str:
@@ -109,7 +110,7 @@ def bands(fitted: FitResult) -> str:
         (name.replace("_", " "), *(pair(errors, latency) for latency in ("tpot", "ttft", "e2e")))
         for name, errors in fitted.bands.items()
     ]
-    return f"{note}\n\n{table(('new model, and ...', 'TPOT', 'TTFT', 'E2E'), rows)}"
+    return f"{note}\n\n{markdown(('new model, and ...', 'TPOT', 'TTFT', 'E2E'), rows)}"
 
 
 def pair(errors: Mapping[str, float], latency: str) -> str:
@@ -126,7 +127,7 @@ def effects(rows: Sequence[Data]) -> str:
         for row in rows
     ]  # fmt: skip
     head = ("", "E2E", "TTFT", "TTFT signed", "TTFT, mean of the errors", "TPOT")
-    return f"{note}\n\n{table(head, cells)}"
+    return f"{note}\n\n{markdown(head, cells)}"
 
 
 def users(rows: Sequence[Data]) -> str:
@@ -140,7 +141,7 @@ def users(rows: Sequence[Data]) -> str:
         for row in sorted(rows, key=lambda row: -row["before_pct"])
     ]
     head = ("deployment", "points", "TPOT error before", "after")
-    return f"{note}\n\n{table(head, cells)}"
+    return f"{note}\n\n{markdown(head, cells)}"
 
 
 def by_group(validated: Data) -> str:
@@ -154,7 +155,7 @@ def by_group(validated: Data) -> str:
         if metric in ("tpot_mean", "ttft_mean", "e2e_mean", "prefill", "decode", "throughput")
     ]  # fmt: skip
     head = ("data set", "group", "metric", "cases", "median", "mean", "median signed")
-    return f"In sample.\n\n{table(head, rows)}"
+    return f"In sample.\n\n{markdown(head, rows)}"
 
 
 def coefficients(fitted: FitResult) -> str:
@@ -167,12 +168,12 @@ def coefficients(fitted: FitResult) -> str:
         "Times in seconds, shares of the datasheet without unit; what each multiplies:"
         " [step time](background/step-time.md)."
     )
-    return f"{note}\n\n{table(('coefficient', 'value', 'standard error'), rows)}"
+    return f"{note}\n\n{markdown(('coefficient', 'value', 'standard error'), rows)}"
 
 
 def sources() -> str:
     note = "Measured and published by others; only errors are shown here, never their values."
-    return f"{note}\n\n{table(('data set', 'what', 'source'), SOURCES)}"
+    return f"{note}\n\n{markdown(('data set', 'what', 'source'), SOURCES)}"
 
 
 def covered(validated: Data) -> str:
@@ -180,9 +181,4 @@ def covered(validated: Data) -> str:
     rows = [(row["dataset"], row["reason"], row["cases"]) for row in coverage["refused_by_reason"]]
     simulated = coverage["simulated"]
     note = f"{simulated:,} cases were simulated. Not simulated:"
-    return f"{note}\n\n{table(('data set', 'why', 'rows'), rows)}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
+    return f"{note}\n\n{markdown(('data set', 'why', 'rows'), rows)}"

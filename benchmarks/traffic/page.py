@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from benchmarks.table import markdown
 from benchmarks.traffic.fits import BLOCK, Result
 from calibration.traffic.match import SEED, Figure
 from reports.trace_fit import error_text, limit_text, number
@@ -44,7 +45,7 @@ def summary(results: Sequence[Result]) -> str:
             (f"`{result.file}`", result.fitted.kind, kept(result.fitted.figures),
              kept(result.bootstrap), ", ".join(beyond) or "none")
         )  # fmt: skip
-    return table(("recording", "fitted as", "kept", "kept by windows", "beyond the limit"), rows)
+    return markdown(("recording", "fitted as", "kept", "kept by windows", "beyond the limit"), rows)
 
 
 def kept(figures: Sequence[Figure]) -> str:
@@ -71,15 +72,10 @@ def section(result: Result) -> str:
         rows.append(tuple(cells))
     heading += ["windows", "error"] if windows else []
     notes = "\n".join(f"- {note}" for note in fitted.notes)
-    return f"## {result.file}\n\n{fitted.about}.\n\n{notes}\n\n{table(heading, rows)}"
+    return f"## {result.file}\n\n{fitted.about}.\n\n{notes}\n\n{markdown(heading, rows)}"
 
 
 def flagged(figure: Figure) -> str:
     """The error, bold where it is beyond its limit."""
     text = error_text(figure)
     return f"**{text}**" if figure.kept is False else text
-
-
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

@@ -1,0 +1,142 @@
+"""The true share of periods each size keeps, counted on replications that no planner sees.
+
+Sizes that a first look settles are left there; all others, those near the promise, get every run.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from scipy import stats
+
+from benchmarks.planner_study.family import (
+    CASES,
+    Case,
+    kept,
+    promised,
+    scenario_of,
+    sizes_of,
+    spread,
+)
+from simulator.results import source_digest, write_json
+
+FILE = Path(__file__).parent / "truth.json"
+SEED = 0
+"""Planners start from the seeds above it."""
+FIRST_LOOK = 500
+FIRST_LOOK_ERROR = 1e-6
+"""Of taking a size for settled wrongly."""
+ERROR = 0.01
+"""Of the interval that says whether a size keeps the promise."""
+CHUNK = 250
+
+Standing = Literal["keeps", "breaks", "unclear"]
+
+
+class Count(NamedTuple):
+    """Periods of one size."""
+
+    runs: int
+    failed: int
+
+    @property
+    def share(self) -> float:
+        return 1.0 - self.failed / self.runs
+
+
+Truth = dict[int, Count]
+"""By size."""
+
+
+class TruthError(ValueError):
+    """A file of truths about something else; the message says what to do."""
+
+
+def share_interval(hits: int, runs: int, error: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval for a probability: misses it with probability <= `error`.
+
+    >>> [round(bound, 4) for bound in share_interval(0, 300, 0.05)]
+    [0.0, 0.0122]
+    """
+    low = float(stats.beta.ppf(error / 2, hits, runs - hits + 1)) if hits else 0.0
+    high = float(stats.beta.ppf(1 - error / 2, hits + 1, runs - hits)) if hits < runs else 1.0
+    return low, high
+
+
+def standing(count: Count, promise: float, error: float = ERROR) -> Standing:
+    """What the counted periods show of a size; 'unclear' while the interval holds the promise."""
+    low, high = share_interval(count.runs - count.failed, count.runs, error)
+    return "keeps" if low >= promise else "breaks" if high < promise else "unclear"
+
+
+class Stretch(NamedTuple):
+    """Replications [first, last) of one size."""
+
+    case: Case
+    replicas: int
+    first: int
+    last: int
+
+
+def failed_in(stretch: Stretch) -> int:
+    case, replicas, first, last = stretch
+    return sum(not kept(case, replicas, SEED, index) for index in range(first, last))
+
+
+def count(
+    wanted: list[tuple[Case, int]], first: int, last: int, workers: int
+) -> dict[tuple[Case, int], int]:
+    """Failed periods among replications [first, last) of each case and size."""
+    stretches = [
+        Stretch(case, size, start, min(start + CHUNK, last))
+        for case, size in wanted
+        for start in range(first, last, CHUNK)
+    ]
+    failed = dict.fromkeys(wanted, 0)
+    for stretch, found in zip(stretches, spread(failed_in, stretches, workers), strict=True):
+        failed[stretch.case, stretch.replicas] += found
+    return failed
+
+
+def find(runs: int, workers: int, say: Callable[[str], None]) -> dict[Case, Truth]:
+    """The truth of every case from up to `runs` periods of each size."""
+    look = min(FIRST_LOOK, runs)
+    sizes = [(case, size) for case in CASES for size in sizes_of(case)]
+    say(f"truth: {look:,} periods of {len(sizes)} sizes")
+    found = {key: Count(look, failed) for key, failed in count(sizes, 0, look, workers).items()}
+    near = [
+        (case, size) for (case, size), seen in found.items()
+        if standing(seen, promised(case), FIRST_LOOK_ERROR) == "unclear"
+    ]  # fmt: skip
+    say(f"truth: {runs:,} periods of the {len(near)} near their promise")
+    for key, failed in count(near, look, runs, workers).items():
+        found[key] = Count(runs, found[key].failed + failed)
+    return {case: {size: found[case, size] for size in sizes_of(case)} for case in CASES}
+
+
+def write(truths: dict[Case, Truth], path: Path) -> None:
+    """With the hash of every scenario; the digest of the source only tells which one counted."""
+    cases: dict[str, Any] = {
+        str(case): {
+            "scenario_hash": scenario_of(case).hash,
+            "sizes": {str(size): list(seen) for size, seen in truth.items()},
+        }
+        for case, truth in truths.items()
+    }
+    write_json({"seed": SEED, "source": source_digest(), "cases": cases}, path)
+
+
+def read(path: Path) -> dict[Case, Truth]:
+    """Raises TruthError for a file that is not about these very scenarios, OSError for none."""
+    told = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    truths = {}
+    for case in CASES:
+        known = told.get(str(case), {})
+        if known.get("scenario_hash") != scenario_of(case).hash:
+            raise TruthError(
+                f"{path.name} does not hold the truth of scenario '{case}' as it is now: "
+                "count it anew with --truth-runs 20000"
+            )
+        truths[case] = {int(size): Count(*seen) for size, seen in known["sizes"].items()}
+    return truths

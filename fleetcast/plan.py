@@ -40,16 +40,19 @@ def command(
     raise SystemExit(EXITS[data["certificate"]["status"]])
 
 
-def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
+def make_plan(
+    scenario: Scenario, folder: Path, workers: int, explained: bool = True
+) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
-    from planner.metrics import Summary
+    from planner.explain import explain
+    from planner.metrics import Figures, Summary
     from planner.plan import plan
     from planner.plan_data import as_json
     from planner.verdict import AllowancesFor
-    from simulator.monte_carlo import Runs, clear, identity, processes
+    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
     assert scenario.sla is not None
@@ -67,12 +70,16 @@ def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
                 runs[own.hash] = Runs(own, place, pool, workers, summary, allowances)
             return runs[own.hash]
 
-        answer = plan(scenario, lambda own, trial: runs_of(own)(trial), line.tell_verdict)
+        def figures_of(own: Scenario, trial: Trial) -> Figures:
+            return runs_of(own)(trial)
+
+        answer = plan(scenario, figures_of, line.tell_verdict)
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
         evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
-    data: dict[str, Any] = finite(as_json(answer))
+        explanation = explain(answer, figures_of, line.tell) if explained else None
+    data: dict[str, Any] = finite(as_json(answer, explanation))
     contents = {"files": tables, "chosen": answer.scenario.as_yaml_data()}
     write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
     write_json(data, folder / "plan.json")

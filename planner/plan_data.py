@@ -4,6 +4,7 @@ from typing import Any
 
 from planner.accounts import fleet_accounts
 from planner.cost import as_data, gpus
+from planner.explain import STEP, Explanation, Kept
 from planner.metrics import estimates
 from planner.plan import Plan, PlanLine
 from planner.search import Promise, Tally
@@ -15,7 +16,7 @@ from simulator.estimates import Estimate, median_estimate
 from simulator.provenance import step_times
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
+def as_json(plan: Plan, explanation: Explanation | None = None) -> dict[str, Any]:
     """The plan as data, stable keys for CI: seconds, shares of one, USD."""
     scenario, certificate = plan.scenario, plan.certificate
     assert scenario.sla is not None and scenario.plan is not None
@@ -82,7 +83,47 @@ def as_json(plan: Plan) -> dict[str, Any]:
         },
         "step_time": step_times(scenario),
         "lines": [line_json(line, plan) for line in plan.lines],
+        "explanation": explanation and explanation_json(explanation),
     }
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """Why this answer. kept: of `runs` periods; used: share of the tightest objective's allowance
+    that the median period used."""
+    headroom = explanation.headroom
+    return {
+        "constraint": {
+            "replicas": explanation.below,
+            "as_it_is": kept_json(explanation.base),
+            "what_ifs": [
+                {"relieves": one.relieves, "change": one.change} | kept_json(one.result)
+                for one in explanation.reliefs
+            ],
+            "binding": list(explanation.binding),
+        },
+        "sensitivity": {
+            "step": STEP,
+            "as_it_is": kept_json(explanation.chosen),
+            "inputs": [
+                {"input": one.input, "less": kept_json(one.less), "more": kept_json(one.more)}
+                for one in explanation.levers
+            ],
+        },
+        "headroom": {
+            "factor": headroom.factor,
+            "replications": headroom.tally.runs if headroom.tally else 0,
+            "failed": headroom.tally.failed if headroom.tally else 0,
+            "refused": headroom.refused,
+        },
+        "frontier": [
+            point._asdict() | {"interval": list(point.interval)} for point in explanation.frontier
+        ],
+        "luck": explanation.luck and kept_json(explanation.luck),
+    }
+
+
+def kept_json(kept: Kept) -> dict[str, Any]:
+    return kept._asdict() | {"interval": list(kept.interval)}
 
 
 def labels(line: PlanLine) -> dict[str, str]:

@@ -52,6 +52,21 @@ def keeps(value: float, objective: Objective) -> bool:
     return value <= objective.limit if objective.relation == "<=" else value >= objective.limit
 
 
+def used_share(value: float, objective: Objective) -> float:
+    """How much of the allowance a period uses: 1 at the limit, above 1 when broken.
+
+    >>> used_share(0.25, parse_objective("ttft p95 <= 500ms"))
+    0.5
+    """
+    promised_from_below = objective.relation == ">="
+    used, allowed = value, objective.limit
+    if promised_from_below:
+        used, allowed = 1.0 - value, 1.0 - objective.limit
+    if allowed <= 0:
+        return float("inf") if used > 0 else 0.0
+    return used / allowed
+
+
 def measure(run: Run, objective: Objective, objectives: Sequence[Objective]) -> float:
     """The figure an objective is about: seconds for latencies, else a share of one."""
     if objective.groups is not None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from planner.verdict import keeps
+from planner.verdict import keeps, used_share
 from scenarios.objectives import Objective, parse_objective
 from simulator.control.accounts import NO_ACCOUNTS
 from simulator.run import OUTCOMES, Run, incident_frame
@@ -131,18 +131,3 @@ def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | Non
     used = [values[o.text].map(lambda value, o=o: used_share(value, o)) for o in known]
     most = pd.concat(used, axis=1).max(axis=1).to_numpy()
     return int(values.index.to_numpy()[np.nanargmax(most)])
-
-
-def used_share(value: float, objective: Objective) -> float:
-    """How much of the allowance a period uses: 1 at the limit, above 1 when broken.
-
-    >>> used_share(0.25, parse_objective("ttft p95 <= 500ms"))
-    0.5
-    """
-    promised_from_below = objective.relation == ">="
-    used, allowed = value, objective.limit
-    if promised_from_below:
-        used, allowed = 1.0 - value, 1.0 - objective.limit
-    if allowed <= 0:
-        return float("inf") if used > 0 else 0.0
-    return used / allowed

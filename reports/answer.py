@@ -4,6 +4,7 @@ from typing import Any
 
 from reports.accounts import account_lines
 from reports.costs import cost_lines
+from reports.explanation import explanation_lines
 from reports.lines import line_lines
 from reports.tables import (
     accuracy_lines,
@@ -24,6 +25,7 @@ def plan_lines(data: Data) -> list[str]:
         answer_line(data),
         *certificate_lines(data),
         *line_lines(data),
+        *explanation_lines(data),
         *objective_lines(data),
         *cost_lines(data["cost"]),
         *account_lines(data["accounts"]),

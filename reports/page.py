@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from planner.statement import duration
-from reports import figures, image, inputs, tables
+from reports import explanation, explanation_figures, figures, image, inputs, tables
 from reports.accounts import account_rows, fault_rows
 from reports.cautions import cautions, step_time_tables
 from reports.costs import cost_rows, draw_text, price_text
@@ -93,8 +93,13 @@ def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]
         )
     if values.size:
         figure_of["periods"] = lambda: figures.periods(values, objectives)
+    if results.plan.get("explanation"):
+        figure_of["tornado"] = lambda: explanation_figures.tornado(results.plan)
+        priced = [p["usd_per_month"] for p in results.plan["explanation"]["frontier"]]
+        if sum(cost is not None for cost in priced) > 1:
+            figure_of["frontier"] = lambda: explanation_figures.frontier(results.plan)
     drawings: dict[str, str] = {}
-    for name in ("p_sla", "latency", "timeline", "periods"):
+    for name in ("p_sla", "latency", "timeline", "periods", "tornado", "frontier"):
         # A picture of an earlier plan in this folder must not pass for one of this plan.
         (folder / f"{name}.png").unlink(missing_ok=True)
         if name in figure_of:
@@ -113,6 +118,23 @@ def latencies_s(results: Results) -> pd.DataFrame:
     return results.requests[["replication", "group"]].assign(
         ttft=run.ttft_s, tpot=run.tpot_s, e2e=run.e2e_s
     )
+
+
+def why(plan: Data) -> Data | None:
+    """The explanation in words, for the page; None where there is none."""
+    found = plan.get("explanation")
+    if found is None:
+        return None
+    binding = explanation.binding_text(plan)
+    return {
+        "binding": binding[:1].upper() + binding[1:],
+        "reliefs": explanation.relief_rows(plan),
+        "room": explanation.headroom_text(found["headroom"]),
+        "levers": explanation.lever_rows(plan),
+        "frontier": explanation.frontier_rows(plan),
+        "nine": explanation.nine_text(plan),
+        "luck": found["luck"] and explanation.luck_text(found),
+    }
 
 
 def horizon_s(scenario: Data) -> float:
@@ -151,6 +173,7 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         hardest=hardest(values, objectives),
         sizes=size_rows(plan),
         lines=line_rows(plan),
+        why=why(plan),
         costs=cost_rows(plan["cost"]),
         energy=energy,
         draw=energy and draw_text(energy),

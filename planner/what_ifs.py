@@ -253,7 +253,9 @@ def starts_times(scenario: Scenario, factor: float) -> Scenario:
     startup = None if scaling is None else scaling.startup
     longer = None if startup is None else startup.times(factor)
     if isinstance(start, WholeStart):
-        return starting(scenario, WholeStart(total=start.total.times(factor)), longer)
+        return starting(
+            scenario, WholeStart.model_construct(total=start.total.times(factor)), longer
+        )
     names = list(type(start).model_fields)
     phases = {
         name: getattr(start, name) / factor  # bytes per second

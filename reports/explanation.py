@@ -67,8 +67,9 @@ def binding_text(data: Data) -> str:
         return f"no single thing would let {size} do (tried: {tried_text(constraint)})"
     names = " and ".join(one["relieves"] for one in binding)
     first = binding[0]
+    verb = "lacks" if constraint["replicas"] == 1 else "lack"
     return (
-        f"{size} lack {names}: with {first['change']} {first['kept']} of {first['runs']} periods "
+        f"{size} {verb} {names}: with {first['change']} {first['kept']} of {first['runs']} periods "
         f"are kept, as it is {base['kept']}"
     )
 

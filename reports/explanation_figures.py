@@ -70,12 +70,16 @@ def frontier(data: Data) -> Figure:
         answer = point["replicas"] == chosen
         axes.plot(
             [cost], [share], "o", color=GREEN if answer else GREY, markersize=9 if answer else 6,
-            clip_on=False,
+            clip_on=False, zorder=3,
         )  # fmt: skip
         axes.annotate(
-            counted(point["replicas"], "replica"), (cost, share), (8, -12),
+            counted(point["replicas"], "replica"), (cost, share), (9, -30 if share > 0.5 else 10),
             textcoords="offset points", fontsize=8.5,
         )  # fmt: skip
+    axes.annotate(
+        f"promised {percent(promised)}", (0.0, promised), xycoords=("axes fraction", "data"),
+        xytext=(4, -11), textcoords="offset points", fontsize=8.5,
+    )  # fmt: skip
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
     axes.set_xlabel("USD per month")

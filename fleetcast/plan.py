@@ -15,21 +15,23 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 
 @click.command("plan")
 @options.running
+@options.runs
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
-    output: str,
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
+    machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
     FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
-    a finished one is shown again.
+    a finished one is shown again. With another price, promise or objective, every run that still
+    applies is used again.
     """
     from reports.answer import plan_lines
     from reports.page import write_report
 
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     folder = options.results_folder(out or Path("out") / scenario.name)
-    data = finished_plan(folder, scenario) or make_plan(scenario, folder, workers)
+    data = finished_plan(folder, scenario) or make_plan(scenario, folder, machines, runs)
     page = write_report(folder)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -38,32 +40,39 @@ def command(
     raise SystemExit(EXITS[data["certificate"]["status"]])
 
 
-def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
+def make_plan(
+    scenario: Scenario, folder: Path, machines: options.Machines, runs_folder: Path
+) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
-    from fleetcast.progress import compile_first, watching
+    from fleetcast.computing import at_work, stored_runs
+    from fleetcast.progress import Verdicts, compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.metrics import Summary
-    from planner.plan import as_json, plan
+    from planner.plan import as_json, plan, promise_of
     from planner.verdict import AllowancesFor
-    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
+    from simulator.monte_carlo import Runs, Trial
     from simulator.results import finite, manifest, write_json
 
-    assert scenario.sla is not None
-    work = folder / "runs" / identity(scenario)
+    assert scenario.plan is not None
     (folder / "plan.json").unlink(missing_ok=True)
     compile_first()
-    with user_errors(), processes(workers) as pool, watching() as line:
+    with (
+        user_errors(),
+        stored_runs(runs_folder) as store,
+        at_work(machines) as executor,
+        watching() as line,
+    ):
         objectives = scenario.objectives
-        runs = Runs(scenario, work, pool, workers, Summary(objectives), AllowancesFor(objectives))
-        answer = plan(scenario, runs, line.tell_verdict)
+        runs = Runs(scenario, store, executor, Summary(objectives), AllowancesFor(objectives))
+        verdicts = Verdicts(line, promise_of(scenario), scenario.plan.replicas[1])
+        answer = plan(scenario, runs, verdicts)
         shown = answer.shown_rows["replication"].tolist()
         evidence = ((index, runs.whole(Trial(answer.shown, index))) for index in shown)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
     data: dict[str, Any] = finite(as_json(answer))
     write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")
-    clear(work)
     return data
 
 

@@ -61,10 +61,8 @@ def plan(
     Raises Unanswerable, TraceError.
     """
     assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
-    sla = scenario.sla
-    coupled = scenario.fleet.router in COUPLED_ROUTERS
-    promise = Promise(sla.probability, sla.confidence, coupled)
-    bounds = bracket(scenario, scenario.seed, SCREENING, sla.probability)
+    promise = promise_of(scenario)
+    bounds = bracket(scenario, scenario.seed, SCREENING, promise.probability)
     question_makes_sense(scenario, bounds.load)
     first, last = scenario.plan.replicas
     rows: dict[tuple[int, int], Figures] = {}
@@ -99,6 +97,13 @@ def plan(
         shown=shown,
         cost=fleet_cost(scenario, shown, served),
     )
+
+
+def promise_of(scenario: Scenario) -> Promise:
+    """What the plan of a scenario with an SLA has to keep."""
+    assert scenario.sla is not None
+    coupled = scenario.fleet.router in COUPLED_ROUTERS
+    return Promise(scenario.sla.probability, scenario.sla.confidence, coupled)
 
 
 def trial_row(trial: Trial, figures: Figures) -> Figures:

@@ -13,7 +13,7 @@ from calibration.datasets import read_cases
 from calibration.fitting import Fit, Problem, fit, kind, targets_of
 from calibration.left_out import Row, rows
 from calibration.names import family
-from simulator.monte_carlo import processes
+from simulator.executors import processes
 
 Tell = Callable[[str, int, int | None], None]
 CONCURRENCY_MAX = 64

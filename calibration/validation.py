@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calibration.cases import Case, OpenLoop, Peer, Refused
 from calibration.prediction import SEEDS, pool_of, predict, serve_open
-from simulator.monte_carlo import processes
+from simulator.executors import processes
 from simulator.run import COMPLETED
 
 Floats = NDArray[np.float64]

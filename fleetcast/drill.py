@@ -47,9 +47,9 @@ it."""
               "back takes longer]")  # fmt: skip
 @click.option("--calm", is_flag=True, help="Without the scenario's own failures.")
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
-    output: str, kills: tuple[str, ...], lasts: str, effect: str, noticed: str | None,
-    replicas: int | None, replications: int, period: str | None, calm: bool,
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
+    machines: options.Machines, kills: tuple[str, ...], lasts: str, effect: str,
+    noticed: str | None, replicas: int | None, replications: int, period: str | None, calm: bool,
 ) -> None:  # fmt: skip
     """Break a part of FILE's fleet on purpose: the same periods with the incident and without, and
     what it costs.
@@ -66,7 +66,7 @@ def command(
     scenario = options.load_scenario(file, overrides, seed)
     drill = drill_of(scenario, kills, lasts, effect, noticed, period, calm)
     folder = options.results_folder(out or Path("out") / f"{scenario.name}-drill")
-    pairs = list(run_pairs(drill, replications, workers))
+    pairs = list(run_pairs(drill, replications, machines))
     data = as_json(drill, pairs) | {"calm": calm}
     write_json(data, folder / "drill.json")
     page = write_drill(data, folder)
@@ -141,17 +141,17 @@ def seconds(option: str, text: str, least: float = 0.0) -> float:
     return found
 
 
-def run_pairs(drill: "Drill", replications: int, workers: int) -> "Iterator[Pair]":
+def run_pairs(drill: "Drill", replications: int, machines: options.Machines) -> "Iterator[Pair]":
     """One after the other; other processes work ahead."""
+    from fleetcast.computing import at_work
     from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.drill import pair
-    from simulator.monte_carlo import processes
 
     compile_first()
-    numbers = range(replications)
-    with user_errors(), processes(min(workers, replications)) as pool, watching() as line:
-        found = [pool.submit(pair, drill, number) for number in numbers] if pool else None
-        for number in numbers:
-            yield found[number].result() if found else pair(drill, number)
+    machines = machines._replace(workers=min(machines.workers, replications))
+    with user_errors(), at_work(machines) as executor, watching() as line:
+        tasks = [executor.submit(pair, drill, number) for number in range(replications)]
+        for number, task in enumerate(tasks):
+            yield task.result()
             line.tell("drill", number + 1, replications)

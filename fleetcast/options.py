@@ -1,9 +1,10 @@
 """Options that several commands share, and the scenario they name."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,6 +12,7 @@ from fleetcast.exits import Stop
 from scenarios.faults import ScenarioError
 from scenarios.loading import load
 from scenarios.model import Scenario
+from simulator.executors import EXECUTORS, ExecutorName
 
 Command = Callable[..., Any]
 
@@ -29,17 +31,48 @@ workers = click.option(
     "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Processes. Results do not depend on their number.",
 )  # fmt: skip
+runs = click.option(
+    "--runs", type=click.Path(file_okay=False, path_type=Path), default=Path("out/.runs"),
+    show_default=True,
+    help="Folder of finished runs, for all commands. What is there is not simulated again.",
+)  # fmt: skip
+executor = click.option(
+    "--executor", type=click.Choice(EXECUTORS), default="local", show_default=True,
+    help="What the workers are: processes here, or those of a Dask or Ray cluster.",
+)  # fmt: skip
+scheduler = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Of a running Dask scheduler or Ray head, which has workers of its own.  [default: a "
+    "cluster on this machine]",
+)  # fmt: skip
 output = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="What to print on stdout.",
 )  # fmt: skip
 
 
+class Machines(NamedTuple):
+    """Where a command computes."""
+
+    workers: int
+    executor: ExecutorName
+    scheduler: str | None
+
+
 def running(command: Command) -> Command:
-    """The options of a command that runs simulations."""
-    for option in (output, workers, out, seed, overrides, scenario_file):
-        command = option(command)
-    return command
+    """The options of a command that runs simulations; it gets some of them as `machines`."""
+
+    @functools.wraps(command)
+    def with_machines(**given: Any) -> Any:
+        machines = Machines(**{name: given.pop(name) for name in Machines._fields})
+        if machines.scheduler is not None and machines.executor == "local":
+            raise Stop("--scheduler: goes with --executor dask or --executor ray")
+        return command(machines=machines, **given)
+
+    with_options: Command = with_machines
+    for option in (output, scheduler, executor, workers, out, seed, overrides, scenario_file):
+        with_options = option(with_options)
+    return with_options
 
 
 def load_scenario(
@@ -56,10 +89,10 @@ def load_scenario(
         raise Stop(f"{file} is not UTF-8 text: {error.reason}") from error
 
 
-def results_folder(folder: Path) -> Path:
-    """The folder for results, made if need be, or a Stop."""
+def results_folder(folder: Path, option: str = "--out") -> Path:
+    """The folder that an option names, made if need be, or a Stop."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Stop(f"--out {folder}: {error.strerror}") from error
+        raise Stop(f"{option} {folder}: {error.strerror}") from error
     return folder

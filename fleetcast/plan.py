@@ -16,14 +16,16 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 
 @click.command("plan")
 @options.running
+@options.runs
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
-    output: str,
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
+    machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
     FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
-    a finished one is shown again.
+    a finished one is shown again. With another price, promise or objective, every run that still
+    applies is used again.
     """
     from reports.answer import plan_lines
     from reports.page import write_report
@@ -31,7 +33,7 @@ def command(
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
-    data = finished_plan(folder, scenario) or make_plan(scenario, folder, workers)
+    data = finished_plan(folder, scenario) or make_plan(scenario, folder, machines, runs)
     page = write_report(folder)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -41,39 +43,57 @@ def command(
 
 
 def make_plan(
-    scenario: Scenario, folder: Path, workers: int, explained: bool = True
+    scenario: Scenario,
+    folder: Path,
+    machines: options.Machines,
+    runs_folder: Path,
+    explained: bool = True,
 ) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
-    from fleetcast.progress import compile_first, watching
+    from fleetcast.computing import at_work, stored_runs
+    from fleetcast.progress import Verdicts, compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
     from planner.metrics import Figures, Summary
-    from planner.plan import plan
+    from planner.plan import PlanLine, plan, promise_of
     from planner.plan_data import as_json
     from planner.verdict import AllowancesFor
-    from simulator.monte_carlo import Runs, Trial, clear, identity, processes
+    from scenarios.lines import named
+    from simulator.monte_carlo import Runs, Trial
     from simulator.results import finite, manifest, write_json
 
-    assert scenario.sla is not None
-    work = folder / "runs" / identity(scenario)
+    assert scenario.plan is not None
     (folder / "plan.json").unlink(missing_ok=True)
     compile_first()
-    with user_errors(), processes(workers) as pool, watching() as line:
+    with (
+        user_errors(),
+        stored_runs(runs_folder) as store,
+        at_work(machines) as executor,
+        watching() as line,
+    ):
         objectives = scenario.objectives
         runs: dict[str, Runs] = {}
+        verdicts: dict[str, Verdicts] = {}
 
         def runs_of(own: Scenario) -> Runs:
             if own.hash not in runs:
                 summary, allowances = Summary(objectives), AllowancesFor(objectives)
-                place = work / own.hash[:16]
-                runs[own.hash] = Runs(own, place, pool, workers, summary, allowances)
+                runs[own.hash] = Runs(own, store, executor, summary, allowances)
             return runs[own.hash]
 
         def figures_of(own: Scenario, trial: Trial) -> Figures:
             return runs_of(own)(trial)
 
-        answer = plan(scenario, figures_of, line.tell_verdict)
+        def tell(own: PlanLine, trial: Trial, kept: bool) -> None:
+            assert own.scenario is not None and own.sizes is not None
+            chosen = ", ".join(map(named, own.values.values()))
+            if chosen not in verdicts:
+                promise, largest = promise_of(own.scenario), own.sizes[1]
+                verdicts[chosen] = Verdicts(line, promise, largest, chosen)
+            verdicts[chosen](trial, kept)
+
+        answer = plan(scenario, figures_of, tell)
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
         evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
@@ -83,7 +103,6 @@ def make_plan(
     contents = {"files": tables, "chosen": answer.scenario.as_yaml_data()}
     write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
     write_json(data, folder / "plan.json")
-    clear(work)
     return data
 
 

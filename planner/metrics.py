@@ -1,12 +1,16 @@
 """The figures of one run that people ask for, and their estimates over runs."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from planner import verdict
 from planner.verdict import availability, error_rate, goodput, judge, measure
 from scenarios.objectives import Objective
 from simulator import histogram
@@ -26,9 +30,9 @@ def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
     """One row of replications.parquet. Seconds, shares of one, requests and tokens per second;
     latencies are infinite where too many requests did not complete. Each objective has a column
     named by its text with the figure it is about; docs/reference/results.md tells all columns."""
-    verdict = judge(run, objectives)
+    judged = judge(run, objectives)
     row: Figures = {
-        "kept": verdict.kept,
+        "kept": judged.kept,
         "stopped_early": run.stopped_early,
         "requests": len(run),
         **{name: int((run.outcome == code).sum()) for code, name in enumerate(OUTCOMES)},
@@ -54,7 +58,7 @@ def figures(run: Run, objectives: Sequence[Objective]) -> Figures:
         "steps": run.steps,
         "availability": availability(run, objectives),
         **fleet_figures(run),
-        **{check.objective.text: check.value for check in verdict.checks},
+        **{check.objective.text: check.value for check in judged.checks},
         **{f"input: {path}": drawn for path, drawn in run.inputs.items()},
     }
 
@@ -91,6 +95,16 @@ class Summary:
 
     def __call__(self, run: Run) -> Figures:
         return figures(run, self.objectives)
+
+    @property
+    def digest(self) -> str:
+        """Of all that figures depend on beside the run: the objectives with their groups, and how
+        this file and verdict.py judge them."""
+        told = [(o.text, o.groups and sorted(o.groups)) for o in self.objectives]
+        digest = hashlib.sha256(json.dumps(told).encode())
+        for source in (__file__, verdict.__file__):
+            digest.update(Path(source).read_bytes())
+        return digest.hexdigest()[:16]
 
 
 def prefix_hit_share(run: Run) -> float:

@@ -12,15 +12,15 @@ failed is reported, for it is the one thing here that is observed and not proven
 For routers without that property nothing is inherited and alpha is shared among the sizes.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal, NamedTuple
 
-from planner.sequential import accepts, rejects
-from simulator.monte_carlo import Trial
+from planner.sequential import accept_boundary, accepts, rejects
+from simulator.monte_carlo import SERIES, Trial
 
-SCREENING = 1_000_000
+SCREENING = SERIES
 """Screening replications are numbered from here, certifying ones from 0."""
 WINDOW = 4
 """How many sizes one round of certification looks at."""
@@ -150,16 +150,38 @@ def certified(
     """Certify the smallest size that can be, from `candidate` on, spending that part of alpha; then
     look below it."""
     evidence = Evidence(promise, 0.0)
-    for share in (0.75, 0.25) if candidate + WINDOW <= high else (1.0,):
-        window = range(candidate, min(candidate + WINDOW, high + 1))
-        evidence.alpha = promise.alpha * part * share / (1 if promise.coupled else len(window))
+    for window, alpha in rounds(candidate, high, promise, part):
+        evidence.alpha = alpha
         accepted = yield from certify(window, evidence)
         if accepted is not None:
             accepted = yield from descend(accepted, low, evidence)
             return answer(accepted, "certified", evidence, screened)
-        candidate = min(candidate + WINDOW, high)
     hopeless = evidence.status(high) == "rejected"
     return answer(None, "infeasible" if hopeless else "not certified", evidence, screened)
+
+
+def rounds(
+    candidate: int, high: int, promise: Promise, part: float = 1.0
+) -> Iterator[tuple[range, float]]:
+    """The sizes that each round of certification looks at, and the alpha of each of them, when that
+    part of it all is to be spent."""
+    for share in (0.75, 0.25) if candidate + WINDOW <= high else (1.0,):
+        window = range(candidate, min(candidate + WINDOW, high + 1))
+        yield window, promise.alpha * part * share / (1 if promise.coupled else len(window))
+        candidate = min(candidate + WINDOW, high)
+
+
+def periods_needed(
+    replicas: int, failed: int, candidate: int, high: int, promise: Promise
+) -> int | None:
+    """After how many periods a size is certified if no more than `failed` of them fail, in a
+    search whose certification began with `candidate`; None: not within the budget."""
+    alphas = (alpha for window, alpha in rounds(candidate, high, promise) if replicas in window)
+    alpha = next(alphas, None)
+    if alpha is None:
+        return None
+    boundary = accept_boundary(promise.probability, alpha, promise.runs_max)
+    return boundary[failed] if failed < len(boundary) else None
 
 
 def answer(

@@ -1,32 +1,44 @@
-"""Replications: run what is asked for, on as many processes as wanted, and lose nothing.
+"""Replications: run what is asked for, wherever it is computed, and lose nothing.
 
-Answers come in the order of the questions, so results do not depend on the number of workers:
-other processes only work ahead. Finished runs lie in `folder` and are read instead of run again.
-What is asked of every run, its figures, is worked out where it ran.
+Answers come in the order of the questions, so results do not depend on the workers: those only work
+ahead. Finished runs go to a store, and what is there is not run again. What is asked of every run,
+its figures, is worked out where it ran.
 """
 
-import os
-import shutil
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+import json
+import platform
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from scenarios.model import Scenario
-from simulator.results import read_figures, read_run, versions, write_run
+from simulator.executors import Executor, Task
+from simulator.results import read_run, run_bytes
 from simulator.run import Run
 from simulator.simulate import AllowancesFor, simulate
+from simulator.store import Store, code_digest, read_figures, read_whole, touch, write
 
-Summarise = Callable[[Run], dict[str, Any]]
-"""The figures of a run that its trial is judged by."""
-
+SERIES = 1_000_000
+"""Replications come in series of that many, each numbered from a multiple of it."""
 REQUESTS_KEPT = 1_000_000
-"""Replications keep their request rows up to about this many rows of one fleet. Figures, decode
-gaps and timelines are of all of them."""
+"""Replications of a series keep their request rows up to about this many rows of one fleet.
+Figures, decode gaps and timelines are of all of them."""
+
+
+class OtherCode(Exception):
+    """A worker whose program is not the one that asks; the message says where."""
+
+
+class Summarise(Protocol):
+    """The figures of a run that its trial is judged by, as JSON has them: `kept`, the verdict, and
+    others. (An object, since it travels to workers.)"""
+
+    @property
+    def digest(self) -> str:
+        """Of what the figures depend on beside the run: its objectives, and how they are judged."""
+
+    def __call__(self, run: Run) -> dict[str, Any]: ...
 
 
 class Trial(NamedTuple):
@@ -37,124 +49,157 @@ class Trial(NamedTuple):
     complete: bool = True
 
 
+class Finished(NamedTuple):
+    """What a worker sends back: files, ready to be written."""
+
+    figures: bytes
+    run: bytes | None
+    """None of a run that stopped early: it is nobody's but those who promise the same."""
+    kept: bool
+
+
 class Runs:
-    """The runs of one scenario, by Trial."""
+    """The runs of one scenario, by Trial.
+
+    A whole run answers for every set of objectives, as long as it has its request rows. One that
+    may stop is answered by a whole one if that was kept, for then it would not have stopped; else
+    by one that might have stopped for the same objectives, so that the answer does not depend on
+    what has been asked before.
+    """
 
     def __init__(
         self,
         scenario: Scenario,
-        folder: Path,
-        pool: ProcessPoolExecutor | None,
-        workers: int,
+        store: Store,
+        executor: Executor,
         summarise: Summarise,
         allowances_for: AllowancesFor | None = None,
     ) -> None:
-        self.work = (scenario, folder, summarise, allowances_for)
-        self.folder, self.pool, self.workers = folder, pool, workers
-        self.under_way: dict[Trial, Future[None]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        self.work = (scenario, summarise, allowances_for)
+        self.store, self.executor = store, executor
+        self.folder = store.folder_of(scenario)
+        self.digest = summarise.digest
+        self.under_way: dict[Trial, Task[Finished]] = {}
+        touch(self.folder)
 
     def __call__(self, trial: Trial, last_replication: int | None = None) -> dict[str, Any]:
         """The figures of a trial. The next replications of its fleet, up to `last_replication`,
-        are started ahead."""
-        return read_figures(self.finished(trial, last_replication))
+        are started ahead, unless this one was in the store."""
+        period = self.period(trial)
+        self.store.asked.add(period)
+        self.collect()
+        known = None if trial in self.under_way else self.known(trial)
+        if known is None or period in self.store.simulated:
+            self.start_ahead(trial, last_replication)
+        return as_read(self.simulated(trial).figures) if known is None else known
 
     def whole(self, trial: Trial) -> Run:
-        """The run of a trial. Rows of requests are left out beyond REQUESTS_KEPT."""
-        return read_run(self.finished(trial, trial.replication))
+        """The run of a complete trial. Rows of requests are left out beyond REQUESTS_KEPT."""
+        self(trial, trial.replication)
+        run = read_whole(self.file_of_run(trial))
+        if run is None:
+            content = self.simulated(trial).run
+            assert content is not None, "a complete trial does not stop"
+            run = read_run(BytesIO(content))
+        return run
 
-    def finished(self, trial: Trial, last_replication: int | None) -> Path:
-        """The file that answers a trial, once it is there."""
-        if self.pool is None:
-            if self.file_of(trial) is None:
-                run_to_file(trial, *self.work)
-        else:
-            last = trial.replication + self.workers
-            if last_replication is not None:
-                last = min(last, last_replication)
-            for replication in range(trial.replication, last + 1):
-                self.start(trial._replace(replication=replication))
-            if trial in self.under_way:
-                self.under_way.pop(trial).result()
-        path = self.file_of(trial)
-        assert path is not None, "a finished run has its file"
-        return path
+    # --- what is in the store ---
+
+    def known(self, trial: Trial) -> dict[str, Any] | None:
+        """The figures that answer a trial, if it need not be simulated."""
+        if not trial.complete:
+            lost = read_figures(self.file_of_figures(trial, lost=True))
+            if lost is not None:
+                return lost
+        whole = read_figures(self.file_of_figures(trial, lost=False)) or self.judged(trial)
+        return whole if whole is not None and (trial.complete or whole["kept"]) else None
+
+    def judged(self, trial: Trial) -> dict[str, Any] | None:
+        """The figures of a whole run that so far was judged by other objectives only."""
+        run = read_whole(self.file_of_run(trial), to_judge=True)
+        if run is None:
+            return None
+        _, summarise, _ = self.work
+        figures = json.dumps(summarise(run)).encode()
+        write(self.file_of_figures(trial, lost=False), figures)
+        return as_read(figures)
+
+    def keep(self, trial: Trial, finished: Finished) -> None:
+        """The run first: figures without their run would hide that it is missing."""
+        self.store.simulated.add(self.period(trial))
+        if finished.run is not None:
+            write(self.file_of_run(trial), finished.run)
+            write(self.file_of_figures(trial, lost=False), finished.figures)
+        if not trial.complete and not finished.kept:
+            write(self.file_of_figures(trial, lost=True), finished.figures)
+
+    def period(self, trial: Trial) -> Path:
+        return self.folder / f"{trial.replicas:04d}-{trial.replication:07d}"
+
+    def file_of_run(self, trial: Trial) -> Path:
+        period = self.period(trial)
+        return period.with_name(f"{period.name}.parquet")
+
+    def file_of_figures(self, trial: Trial, lost: bool) -> Path:
+        period, kind = self.period(trial), "-lost" if lost else ""
+        return period.with_name(f"{period.name}-{self.digest}{kind}.json")
+
+    # --- what is under way ---
+
+    def simulated(self, trial: Trial) -> Finished:
+        """A trial that is under way, or is simulated now."""
+        if trial not in self.under_way:
+            self.start(trial)
+        finished = self.under_way.pop(trial).result()
+        self.keep(trial, finished)
+        return finished
+
+    def start_ahead(self, trial: Trial, last_replication: int | None) -> None:
+        """This trial and those after it."""
+        last = trial.replication + self.executor.ahead
+        if last_replication is not None:
+            last = min(last, last_replication)
+        for replication in range(trial.replication, last + 1):
+            ahead = trial._replace(replication=replication)
+            if ahead not in self.under_way and self.known(ahead) is None:
+                self.start(ahead)
 
     def start(self, trial: Trial) -> None:
-        assert self.pool is not None
-        if trial not in self.under_way and self.file_of(trial) is None:
-            self.under_way[trial] = self.pool.submit(run_to_file, trial, *self.work)
+        self.under_way[trial] = self.executor.submit(run_trial, trial, *self.work, code_digest())
 
-    def file_of(self, trial: Trial) -> Path | None:
-        """The file that answers a trial, if it is there; a whole run answers both kinds."""
-        whole = self.folder / file_name(trial, stopped_early=False)
-        stopped = self.folder / file_name(trial, stopped_early=True)
-        if whole.exists():
-            return whole
-        return stopped if stopped.exists() and not trial.complete else None
+    def collect(self) -> None:
+        """Keep what was finished ahead: this process may end before anyone asks for it."""
+        for trial, task in list(self.under_way.items()):
+            if task.done():
+                with suppress(Exception):  # it is told to those who ask for that trial
+                    self.keep(trial, task.result())
+                    del self.under_way[trial]
 
 
-def file_name(trial: Trial, stopped_early: bool) -> str:
-    kind = ".stopped" if stopped_early else ""
-    return f"{trial.replicas:04d}-{trial.replication:07d}{kind}.parquet"
+def as_read(figures: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(figures)
+    return found
 
 
-def run_to_file(
+def run_trial(
     trial: Trial,
     scenario: Scenario,
-    folder: Path,
     summarise: Summarise,
     allowances_for: AllowancesFor | None,
-) -> None:
+    code: str,
+) -> Finished:
+    """Work for an executor. Raises OtherCode unless this program is `code`, the one that asks."""
+    if code_digest() != code:
+        raise OtherCode(
+            f"a worker on {platform.node()} has another version of fleetcast, Python or a library; "
+            "for the same answer they must be the same everywhere"
+        )
     fleet = scenario.fleet.model_copy(update={"replicas": trial.replicas})
     may_stop = None if trial.complete else allowances_for
     run = simulate(scenario, fleet, scenario.seed, trial.replication, may_stop)
+    figures = summarise(run)
     # A period decides by its own size, so that the answer depends on nobody else's.
-    kept = trial.replication == 0 or (trial.replication + 1) * len(run) <= REQUESTS_KEPT
-    path = folder / file_name(trial, run.stopped_early)
-    write_run(run, path, summarise(run), with_requests=kept and not run.stopped_early)
-
-
-@contextmanager
-def processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """A pool of spawned processes; none for one worker, which then works in this process."""
-    if workers == 1:
-        yield None
-        return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=follow_the_parent
-    )
-    # Workers are launched with the first task; a Ctrl-C before they are ready is not for them.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pool.submit(int)
-    signal.signal(signal.SIGINT, before)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def follow_the_parent() -> None:
-    """A worker leaves Ctrl-C, which reaches the whole process group, to its parent, and does not
-    outlive it: one that is killed cannot tell its workers to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None, "runs in a worker"
-    parent.join()
-    os._exit(1)
-
-
-def clear(folder: Path) -> None:
-    """Remove the runs in `folder`, now that tables hold them, and the folder above if empty."""
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
-
-
-def identity(scenario: Scenario) -> str:
-    """Names the work whose runs may be shared: the scenario, its seed within, and the source."""
-    return f"{scenario.hash[:16]}-{versions()['source']}"
+    before = trial.replication % SERIES
+    with_requests = before == 0 or (before + 1) * len(run) <= REQUESTS_KEPT
+    whole = None if run.stopped_early else run_bytes(run, with_requests)
+    return Finished(json.dumps(figures).encode(), whole, figures["kept"])

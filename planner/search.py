@@ -96,6 +96,9 @@ class Evidence:
     runs: dict[int, int] = field(default_factory=dict)
     """How many replications, from 0 on, each size has an answer for, run or inherited."""
 
+    accepted: set[int] = field(default_factory=set)
+    """Sizes that once crossed the boundary with runs of their own: its error bound is about ever
+    crossing it, so that what fails later does not take it back, short of a rejection."""
     inherited_run: int = 0
     inherited_failed: int = 0
 
@@ -105,9 +108,10 @@ class Evidence:
     def status(self, replicas: int) -> Status:
         runs, failed = self.runs.get(replicas, 0), self.failed(replicas)
         p0 = self.promise.probability
-        if accepts(p0, self.alpha, runs, failed, self.promise.runs_max):
-            return "certified"
-        return "rejected" if rejects(p0, self.promise.alpha, runs, failed) else "undecided"
+        crossed = accepts(p0, self.alpha, runs, failed, self.promise.runs_max)
+        if not crossed and rejects(p0, self.promise.alpha, runs, failed):
+            return "rejected"
+        return "certified" if crossed or replicas in self.accepted else "undecided"
 
     def ask(self, replicas: int, replication: int, complete: bool) -> Generator[Trial, bool, bool]:
         """Run one replication of one size, unless its verdict is known."""
@@ -239,6 +243,7 @@ def smallest_accepted(window: range, evidence: Evidence) -> Generator[Trial, boo
                     evidence.inherited_run += 1
                     evidence.inherited_failed += not kept
             if evidence.status(size) == "certified":
+                evidence.accepted.add(size)
                 return size
     return None
 

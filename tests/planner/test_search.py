@@ -114,3 +114,21 @@ def test_a_larger_fleet_that_breaks_where_a_smaller_one_passed_is_counted():
     world = Contrary(2, lambda c: {3: 0.6, 4: 0.99}.get(c, 0.0))
     certificate = world.run(1, 4, 6, Promise(0.7, 0.95))
     assert certificate.tally(4).failed >= certificate.tally(4).runs // 10
+
+
+def test_what_fails_after_the_boundary_was_crossed_does_not_take_it_back():
+    """Size 5 keeps its first 38 periods, which certifies it, and fails four of the next 62, with
+    which it would not be certified anew; size 4 stays undecided throughout."""
+
+    class Late(Synthetic):
+        def kept(self, trial):
+            if trial.replicas == 4 and trial.replication < SCREENING:
+                return trial.replication % 10 != 0
+            if trial.replicas == 5 and trial.replication in (50, 60, 70, 80):
+                return False
+            return trial.replicas >= 4
+
+    certificate = Late(0, p_of).run(1, 4, 16, Promise(0.9, 0.95))
+    assert (certificate.replicas, certificate.status) == (5, "certified")
+    assert certificate.tally(4).status == "undecided"
+    assert certificate.tally(5)[1:4] == (100, 4, "certified")

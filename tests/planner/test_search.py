@@ -67,12 +67,13 @@ def test_nothing_within_the_bounds_keeps_the_sla():
     assert certificate.tally(6).status == "rejected"
 
 
+@pytest.mark.parametrize("coupled", [True, False])
 @pytest.mark.slow
-def test_a_share_at_the_promise_stays_undecided_rather_than_guessed():
+def test_a_share_at_the_promise_stays_undecided_rather_than_guessed(coupled):
     """At p = p0 for every size, acceptance is an error: at most alpha of seeds may see one."""
-    promise = Promise(0.9, 0.95)
+    promise = Promise(0.9, 0.95, coupled)
     wrong = sum(
-        Synthetic(seed, lambda c: 0.9).run(1, 2, 3, promise).status == "certified"
+        Synthetic(seed, lambda c: 0.9, coupled).run(1, 2, 3, promise).status == "certified"
         for seed in range(100)
     )
     # Binomial(100, 0.05) exceeds 15 with probability 4e-5.

@@ -9,7 +9,8 @@ replication: then accepting any size below the true one implies that the size ju
 one was accepted too. A pass is therefore inherited by larger fleets while searching, and before a
 size is accepted every inherited pass of it is run and counted as it comes out. How many of those
 failed is reported, for it is the one thing here that is observed and not proven.
-For routers without that property nothing is inherited and alpha is shared among the sizes.
+For routers without that property nothing is inherited and alpha is shared among the sizes that are
+not accepted yet.
 """
 
 from collections.abc import Generator, Iterator
@@ -92,10 +93,16 @@ class Evidence:
 
     promise: Promise
     alpha: float
+    """Of this round, for all its sizes together."""
+    sharing: int = 1
+    """Among how many sizes alpha is shared: one where larger fleets inherit passes."""
     known: dict[int, dict[int, bool]] = field(default_factory=dict)
     runs: dict[int, int] = field(default_factory=dict)
     """How many replications, from 0 on, each size has an answer for, run or inherited."""
 
+    accepted: set[int] = field(default_factory=set)
+    """Sizes that crossed the boundary in this round, with runs of their own: its error bound is
+    about ever crossing it, so that what fails later does not take it back, short of a rejection."""
     inherited_run: int = 0
     inherited_failed: int = 0
 
@@ -105,9 +112,17 @@ class Evidence:
     def status(self, replicas: int) -> Status:
         runs, failed = self.runs.get(replicas, 0), self.failed(replicas)
         p0 = self.promise.probability
-        if accepts(p0, self.alpha, runs, failed, self.promise.runs_max):
-            return "certified"
-        return "rejected" if rejects(p0, self.promise.alpha, runs, failed) else "undecided"
+        crossed = accepts(p0, self.alpha_of(replicas), runs, failed, self.promise.runs_max)
+        if not crossed and rejects(p0, self.promise.alpha, runs, failed):
+            return "rejected"
+        return "certified" if crossed or replicas in self.accepted else "undecided"
+
+    def alpha_of(self, replicas: int) -> float:
+        """The part of alpha this size is tested with: an equal one of those not accepted yet.
+
+        Source: Holm 1979; an accepted size frees its part, as its acceptance is either wrong, and
+        the error made, or right, and there is one size less to err about."""
+        return self.alpha / max(self.sharing - len(self.accepted - {replicas}), 1)
 
     def ask(self, replicas: int, replication: int, complete: bool) -> Generator[Trial, bool, bool]:
         """Run one replication of one size, unless its verdict is known."""
@@ -150,8 +165,9 @@ def certified(
     """Certify the smallest size that can be, from `candidate` on, spending that part of alpha; then
     look below it."""
     evidence = Evidence(promise, 0.0)
-    for window, alpha in rounds(candidate, high, promise, part):
-        evidence.alpha = alpha
+    for window, evidence.alpha in rounds(candidate, high, promise, part):
+        evidence.sharing = sharing(window, promise)
+        evidence.accepted.clear()
         accepted = yield from certify(window, evidence)
         if accepted is not None:
             accepted = yield from descend(accepted, low, evidence)
@@ -163,12 +179,17 @@ def certified(
 def rounds(
     candidate: int, high: int, promise: Promise, part: float = 1.0
 ) -> Iterator[tuple[range, float]]:
-    """The sizes that each round of certification looks at, and the alpha of each of them, when that
-    part of it all is to be spent."""
+    """The sizes that each round of certification looks at, and its alpha, when that part of it all
+    is to be spent."""
     for share in (0.75, 0.25) if candidate + WINDOW <= high else (1.0,):
         window = range(candidate, min(candidate + WINDOW, high + 1))
-        yield window, promise.alpha * part * share / (1 if promise.coupled else len(window))
+        yield window, promise.alpha * part * share
         candidate = min(candidate + WINDOW, high)
+
+
+def sharing(window: range, promise: Promise) -> int:
+    """Among how many sizes the alpha of a round is shared at first."""
+    return 1 if promise.coupled else len(window)
 
 
 def periods_needed(
@@ -176,7 +197,11 @@ def periods_needed(
 ) -> int | None:
     """After how many periods a size is certified if no more than `failed` of them fail, in a
     search whose certification began with `candidate`; None: not within the budget."""
-    alphas = (alpha for window, alpha in rounds(candidate, high, promise) if replicas in window)
+    alphas = (
+        alpha / sharing(window, promise)
+        for window, alpha in rounds(candidate, high, promise)
+        if replicas in window
+    )
     alpha = next(alphas, None)
     if alpha is None:
         return None
@@ -265,7 +290,12 @@ def one_replication(window: range, index: int, evidence: Evidence) -> Generator[
 
 
 def smallest_accepted(window: range, evidence: Evidence) -> Generator[Trial, bool, int | None]:
-    """The smallest size that is certified by runs of its own: inherited passes are run first."""
+    """The smallest size that is certified by runs of its own: inherited passes are run first.
+
+    With the largest first where alpha is shared: what they free helps the smaller ones."""
+    if not evidence.promise.coupled:
+        certified = [size for size in reversed(window) if accept(size, evidence)]
+        return certified[-1] if certified else None
     for size in window:
         if evidence.status(size) == "certified":
             for index in range(evidence.runs[size]):
@@ -273,9 +303,17 @@ def smallest_accepted(window: range, evidence: Evidence) -> Generator[Trial, boo
                     kept = yield from evidence.ask(size, index, complete=True)
                     evidence.inherited_run += 1
                     evidence.inherited_failed += not kept
-            if evidence.status(size) == "certified":
+            if accept(size, evidence):
                 return size
     return None
+
+
+def accept(size: int, evidence: Evidence) -> bool:
+    """Whether a size is certified; that it is will be remembered."""
+    certified = evidence.status(size) == "certified"
+    if certified:
+        evidence.accepted.add(size)
+    return certified
 
 
 def descend(accepted: int, low: int, evidence: Evidence) -> Generator[Trial, bool, int]:

@@ -67,12 +67,13 @@ def test_nothing_within_the_bounds_keeps_the_sla():
     assert certificate.tally(6).status == "rejected"
 
 
+@pytest.mark.parametrize("coupled", [True, False])
 @pytest.mark.slow
-def test_a_share_at_the_promise_stays_undecided_rather_than_guessed():
+def test_a_share_at_the_promise_stays_undecided_rather_than_guessed(coupled):
     """At p = p0 for every size, acceptance is an error: at most alpha of seeds may see one."""
-    promise = Promise(0.9, 0.95)
+    promise = Promise(0.9, 0.95, coupled)
     wrong = sum(
-        Synthetic(seed, lambda c: 0.9).run(1, 2, 3, promise).status == "certified"
+        Synthetic(seed, lambda c: 0.9, coupled).run(1, 2, 3, promise).status == "certified"
         for seed in range(100)
     )
     # Binomial(100, 0.05) exceeds 15 with probability 4e-5.
@@ -114,3 +115,21 @@ def test_a_larger_fleet_that_breaks_where_a_smaller_one_passed_is_counted():
     world = Contrary(2, lambda c: {3: 0.6, 4: 0.99}.get(c, 0.0))
     certificate = world.run(1, 4, 6, Promise(0.7, 0.95))
     assert certificate.tally(4).failed >= certificate.tally(4).runs // 10
+
+
+def test_what_fails_after_the_boundary_was_crossed_does_not_take_it_back():
+    """Size 5 keeps its first 38 periods, which certifies it, and fails four of the next 62, with
+    which it would not be certified anew; size 4 stays undecided throughout."""
+
+    class Late(Synthetic):
+        def kept(self, trial):
+            if trial.replicas == 4 and trial.replication < SCREENING:
+                return trial.replication % 10 != 0
+            if trial.replicas == 5 and trial.replication in (50, 60, 70, 80):
+                return False
+            return trial.replicas >= 4
+
+    certificate = Late(0, p_of).run(1, 4, 16, Promise(0.9, 0.95))
+    assert (certificate.replicas, certificate.status) == (5, "certified")
+    assert certificate.tally(4).status == "undecided"
+    assert certificate.tally(5)[1:4] == (100, 4, "certified")

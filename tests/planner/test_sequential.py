@@ -1,5 +1,7 @@
 """The sequential tests: published numbers, then their error rates by simulation."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,3 +115,13 @@ def test_a_confidence_sequence_covers_at_every_look():
         bounds = [confidence_sequence(n + 1, int(f), 0.05) for n, f in enumerate(failures)]
         missed += any(not low <= 0.9 <= high for low, high in bounds)
     assert missed / 200 <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 200)
+
+
+@pytest.mark.parametrize("p0", [0.9, 0.95, 0.99])
+def test_more_alpha_never_accepts_later(p0):
+    """What sharing alpha among the sizes not accepted yet rests on."""
+    runs_max = round(60 / (1 - p0))
+    boundaries = [accept_boundary(p0, 0.0375 / parts, runs_max) for parts in (4, 3, 2, 1)]
+    for less, more in pairwise(boundaries):
+        assert len(more) >= len(less)
+        assert all(late >= early for late, early in zip(less, more, strict=False))

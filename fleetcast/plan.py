@@ -1,4 +1,5 @@
-"""`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report."""
+"""`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report. With `--check`:
+fleetcast/recheck.py."""
 
 import json
 from pathlib import Path
@@ -15,19 +16,33 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 
 
 @click.command("plan")
-@options.running
+@click.argument("file", required=False,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+@click.option("--check", "plan_file", metavar="PLAN.json",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Plan nothing: test on fresh periods whether the fleet of this plan still "
+              "holds, for FILE where one is given.")  # fmt: skip
+@options.settings
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, workers: int,
-    output: str,
+    file: Path | None, plan_file: Path | None, overrides: tuple[str, ...], seed: int | None,
+    out: Path | None, workers: int, output: str,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
     FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
     a finished one is shown again.
+
+    With --check: exit code 0 when the fleet is certified again, 99 when it no longer holds, 4 when
+    that is undecided within the budget.
     """
+    from fleetcast.recheck import recheck
     from reports.answer import plan_lines
     from reports.page import write_report
 
+    if plan_file is not None:
+        raise SystemExit(recheck(plan_file, file, overrides, seed, out, workers, output))
+    if file is None:
+        raise click.UsageError("Missing argument 'FILE'.", click.get_current_context())
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
@@ -42,39 +57,27 @@ def command(
 
 def make_plan(scenario: Scenario, folder: Path, workers: int) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
+    from fleetcast.plan_runs import runs_by_scenario
     from fleetcast.progress import compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
-    from planner.metrics import Summary
     from planner.plan import plan
     from planner.plan_data import as_json
-    from planner.verdict import AllowancesFor
-    from simulator.monte_carlo import Runs, clear, identity, processes
+    from simulator.monte_carlo import clear, identity, processes
     from simulator.results import finite, manifest, write_json
 
-    assert scenario.sla is not None
     work = folder / "runs" / identity(scenario)
     (folder / "plan.json").unlink(missing_ok=True)
     compile_first()
     with user_errors(), processes(workers) as pool, watching() as line:
-        objectives = scenario.objectives
-        runs: dict[str, Runs] = {}
-
-        def runs_of(own: Scenario) -> Runs:
-            if own.hash not in runs:
-                summary, allowances = Summary(objectives), AllowancesFor(objectives)
-                place = work / own.hash[:16]
-                runs[own.hash] = Runs(own, place, pool, workers, summary, allowances)
-            return runs[own.hash]
-
+        runs_of = runs_by_scenario(work, pool, workers)
         answer = plan(scenario, lambda own, trial: runs_of(own)(trial), line.tell_verdict)
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
         evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
     data: dict[str, Any] = finite(as_json(answer))
-    contents = {"files": tables, "chosen": answer.scenario.as_yaml_data()}
-    write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
+    write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")
     clear(work)
     return data

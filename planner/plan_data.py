@@ -1,4 +1,4 @@
-"""A plan as data: plan.json."""
+"""A plan as data: plan.json. planner/plan_file.py tells what its keys mean."""
 
 from typing import Any
 
@@ -10,9 +10,11 @@ from planner.search import Promise, Tally
 from planner.sequential import confidence_sequence
 from planner.statement import statement
 from scenarios.lines import named
+from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.estimates import Estimate, median_estimate
 from simulator.provenance import step_times
+from simulator.results import versions
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -24,29 +26,14 @@ def as_json(plan: Plan) -> dict[str, Any]:
     return {
         "name": scenario.name,
         "scenario_hash": plan.question.hash,
+        "scenario": scenario.as_yaml_data(),
+        "versions": versions(),
         "seed": scenario.seed,
         "statement": statement(plan),
         "minimise": scenario.plan.minimise,
         "line": plan.line,
         "choice": labels(plan.lines[plan.line]),
-        "fleet": {
-            "replicas": certificate.replicas,
-            "gpus": certificate.replicas and gpus(scenario, certificate.replicas),
-            "gpu": scenario.replica.gpu.name,
-            "gpus_per_replica": scenario.gpus_per_replica,
-            "model": scenario.model.name,
-            "precision": scenario.replica.precision,
-            "router": str(scenario.fleet.router),
-            "others": [
-                {
-                    "name": pool.name,
-                    "replicas": pool.replicas,
-                    "gpu": pool.replica.gpu.name,
-                    "gpus_per_replica": pool.replica.gpus,
-                }
-                for pool in scenario.fleet.others
-            ],
-        },
+        "fleet": fleet_json(scenario, certificate.replicas),
         "certificate": {
             "status": certificate.status,
             "probability": plan.promise.probability,
@@ -81,6 +68,28 @@ def as_json(plan: Plan) -> dict[str, Any]:
         },
         "step_time": step_times(scenario),
         "lines": [line_json(line, plan) for line in plan.lines],
+    }
+
+
+def fleet_json(scenario: Scenario, replicas: int | None) -> dict[str, Any]:
+    """A fleet in figures; None where none was found."""
+    return {
+        "replicas": replicas,
+        "gpus": replicas and gpus(scenario, replicas),
+        "gpu": scenario.replica.gpu.name,
+        "gpus_per_replica": scenario.gpus_per_replica,
+        "model": scenario.model.name,
+        "precision": scenario.replica.precision,
+        "router": str(scenario.fleet.router),
+        "others": [
+            {
+                "name": pool.name,
+                "replicas": pool.replicas,
+                "gpu": pool.replica.gpu.name,
+                "gpus_per_replica": pool.replica.gpus,
+            }
+            for pool in scenario.fleet.others
+        ],
     }
 
 

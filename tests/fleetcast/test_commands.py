@@ -24,9 +24,11 @@ import simulator.monte_carlo
 import simulator.results
 from fleetcast.__main__ import COMMANDS, main
 from fleetcast.price_age import old_prices
+from planner.plan_file import PlanFile
 from planner.search import Promise
 from scenarios.catalogue import load_catalogue
 from scenarios.loading import load, restore
+from scenarios.part import misfits
 
 TINY = """\
 version: 1
@@ -98,7 +100,9 @@ def planned(command, out, *arguments, code=0):
     arguments = ("--workers", 1, "-o", "json", "--out", out, *arguments)
     got, printed, errors = command("plan", "tiny.yaml", *arguments)
     assert got == code, errors
-    return json.loads(printed)
+    data = json.loads(printed)
+    assert misfits(PlanFile, data) == []
+    return data
 
 
 def content(folder):

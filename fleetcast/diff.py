@@ -36,5 +36,6 @@ def command(a: Path, b: Path, tell: bool, output: str) -> None:
     else:
         plain = False if os.environ.get("NO_COLOR") else None  # None: colour on a terminal
         for line in difference_lines(found):
-            click.echo(click.style(line, fg=COLOURS.get(line[:4])), color=plain)
+            colour = COLOURS.get(line[:4])
+            click.echo(click.style(line, fg=colour) if colour else line, color=plain)
     raise SystemExit(EXIT_DIFFERENT if tell and found.any else EXIT_DONE)

@@ -15,6 +15,7 @@ from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
+    "diff": "Tell what differs between two plans.",
     "report": "Draw the report of a finished plan again.",
     "validate": "Compare the simulator with measured runs, case by case.",
     "calibrate": "Learn the step time of your own engine from load tests.",
@@ -24,7 +25,7 @@ COMMANDS = {
     "failures": "Show presets of failures, or fit them to a log of incidents.",
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
     "init": "Write an example scenario to start from.",
-    "schema": "Print the JSON Schema of scenario files.",
+    "schema": "Print the JSON Schema of scenario files, or of plan.json.",
 }
 
 
@@ -52,7 +53,8 @@ def door() -> None:
     """How many GPUs does this LLM traffic need, and how sure are we?
 
     Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
-    within the bounds, 4 undecided within the budget.
+    within the bounds, 4 undecided within the budget, 5 two plans differ (diff --exit-code), 99 a
+    plan no longer holds (plan --check).
     """
 
 

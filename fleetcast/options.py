@@ -60,6 +60,11 @@ class Machines(NamedTuple):
 
 
 def running(command: Command) -> Command:
+    """A scenario and the options of a command that simulates it."""
+    return scenario_file(settings(command))
+
+
+def settings(command: Command) -> Command:
     """The options of a command that runs simulations; it gets some of them as `machines`."""
 
     @functools.wraps(command)
@@ -70,7 +75,7 @@ def running(command: Command) -> Command:
         return command(machines=machines, **given)
 
     with_options: Command = with_machines
-    for option in (output, scheduler, executor, workers, out, seed, overrides, scenario_file):
+    for option in (output, scheduler, executor, workers, out, seed, overrides):
         with_options = option(with_options)
     return with_options
 
@@ -79,14 +84,16 @@ def load_scenario(
     file: Path, overrides: tuple[str, ...], seed: int | None, needs: tuple[str, ...] = ()
 ) -> Scenario:
     """The scenario, or a Stop with every fault of it."""
-    if seed is not None:
-        overrides = (*overrides, f"seed={seed}")
     try:
-        return load(file, overrides, needs)
+        return load(file, with_seed(overrides, seed), needs)
     except ScenarioError as error:
         raise Stop(str(error)) from error
     except UnicodeDecodeError as error:
         raise Stop(f"{file} is not UTF-8 text: {error.reason}") from error
+
+
+def with_seed(overrides: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
+    return overrides if seed is None else (*overrides, f"seed={seed}")
 
 
 def results_folder(folder: Path, option: str = "--out") -> Path:

@@ -1,4 +1,5 @@
-"""`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report."""
+"""`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report. With `--check`:
+fleetcast/recheck.py."""
 
 import json
 from pathlib import Path
@@ -15,21 +16,35 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 
 
 @click.command("plan")
-@options.running
+@click.argument("file", required=False,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+@click.option("--check", "plan_file", metavar="PLAN.json",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Plan nothing: test on fresh periods whether the fleet of this plan still "
+              "holds, for FILE where one is given.")  # fmt: skip
+@options.settings
 @options.runs
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
-    machines: options.Machines, runs: Path,
+    file: Path | None, plan_file: Path | None, overrides: tuple[str, ...], seed: int | None,
+    out: Path | None, output: str, machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
     FILE is a scenario with sla, plan and price. A killed run goes on when the command is repeated;
     a finished one is shown again. With another price, promise or objective, every run that still
     applies is used again.
+
+    With --check: exit code 0 when the fleet is certified again, 99 when it no longer holds, 4 when
+    that is undecided within the budget.
     """
+    from fleetcast.recheck import recheck
     from reports.answer import plan_lines
     from reports.page import write_report
 
+    if plan_file is not None:
+        raise SystemExit(recheck(plan_file, file, overrides, seed, output, machines, runs))
+    if file is None:
+        raise click.UsageError("Missing argument 'FILE'.", click.get_current_context())
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
@@ -51,19 +66,18 @@ def make_plan(
 ) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
+    from fleetcast.plan_runs import runs_by_scenario
     from fleetcast.progress import Verdicts, compile_first, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
-    from planner.metrics import Figures, Summary
+    from planner.metrics import Figures
     from planner.plan import PlanLine, plan, promise_of
     from planner.plan_data import as_json
-    from planner.verdict import AllowancesFor
     from scenarios.lines import named
-    from simulator.monte_carlo import Runs, Trial
+    from simulator.monte_carlo import Trial
     from simulator.results import finite, manifest, write_json
 
-    assert scenario.plan is not None
     (folder / "plan.json").unlink(missing_ok=True)
     compile_first()
     with (
@@ -72,15 +86,8 @@ def make_plan(
         at_work(machines) as executor,
         watching() as line,
     ):
-        objectives = scenario.objectives
-        runs: dict[str, Runs] = {}
+        runs_of = runs_by_scenario(store, executor)
         verdicts: dict[str, Verdicts] = {}
-
-        def runs_of(own: Scenario) -> Runs:
-            if own.hash not in runs:
-                summary, allowances = Summary(objectives), AllowancesFor(objectives)
-                runs[own.hash] = Runs(own, store, executor, summary, allowances)
-            return runs[own.hash]
 
         def figures_of(own: Scenario, trial: Trial) -> Figures:
             return runs_of(own)(trial)
@@ -100,8 +107,7 @@ def make_plan(
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
         explanation = explain(answer, figures_of, line.tell) if explained else None
     data: dict[str, Any] = finite(as_json(answer, explanation))
-    contents = {"files": tables, "chosen": answer.scenario.as_yaml_data()}
-    write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
+    write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")
     return data
 

@@ -1,4 +1,4 @@
-"""A plan as data: plan.json."""
+"""A plan as data: plan.json. planner/plan_file.py tells what its keys mean."""
 
 from typing import Any
 
@@ -11,9 +11,11 @@ from planner.search import Promise, Tally
 from planner.sequential import confidence_sequence
 from planner.statement import statement
 from scenarios.lines import named
+from scenarios.model import Scenario
 from scenarios.objectives import Objective
 from simulator.estimates import Estimate, median_estimate
 from simulator.provenance import step_times
+from simulator.results import versions
 
 
 def as_json(plan: Plan, explanation: Explanation | None = None) -> dict[str, Any]:
@@ -21,34 +23,18 @@ def as_json(plan: Plan, explanation: Explanation | None = None) -> dict[str, Any
     scenario, certificate = plan.scenario, plan.certificate
     assert scenario.sla is not None and scenario.plan is not None
     shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
-    rows, autoscaling = plan.shown_rows, scenario.fleet.autoscaling
+    rows = plan.shown_rows
     return {
         "name": scenario.name,
         "scenario_hash": plan.question.hash,
+        "scenario": scenario.as_yaml_data(),
+        "versions": versions(),
         "seed": scenario.seed,
         "statement": statement(plan),
         "minimise": scenario.plan.minimise,
         "line": plan.line,
         "choice": labels(plan.lines[plan.line]),
-        "fleet": {
-            "replicas": certificate.replicas,
-            "gpus": certificate.replicas and gpus(scenario, certificate.replicas),
-            "most": autoscaling and autoscaling.replicas[1],
-            "gpu": scenario.replica.gpu.name,
-            "gpus_per_replica": scenario.gpus_per_replica,
-            "model": scenario.model.name,
-            "precision": scenario.replica.precision,
-            "router": str(scenario.fleet.router),
-            "others": [
-                {
-                    "name": pool.name,
-                    "replicas": pool.replicas,
-                    "gpu": pool.replica.gpu.name,
-                    "gpus_per_replica": pool.replica.gpus,
-                }
-                for pool in scenario.fleet.others
-            ],
-        },
+        "fleet": fleet_json(scenario, certificate.replicas),
         "certificate": {
             "status": certificate.status,
             "probability": plan.promise.probability,
@@ -124,6 +110,30 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def kept_json(kept: Kept) -> dict[str, Any]:
     return kept._asdict() | {"interval": list(kept.interval)}
+
+
+def fleet_json(scenario: Scenario, replicas: int | None) -> dict[str, Any]:
+    """A fleet in figures; None where none was found."""
+    scaling = scenario.fleet.autoscaling
+    return {
+        "replicas": replicas,
+        "gpus": replicas and gpus(scenario, replicas),
+        "most": scaling and scaling.replicas[1],
+        "gpu": scenario.replica.gpu.name,
+        "gpus_per_replica": scenario.gpus_per_replica,
+        "model": scenario.model.name,
+        "precision": scenario.replica.precision,
+        "router": str(scenario.fleet.router),
+        "others": [
+            {
+                "name": pool.name,
+                "replicas": pool.replicas,
+                "gpu": pool.replica.gpu.name,
+                "gpus_per_replica": pool.replica.gpus,
+            }
+            for pool in scenario.fleet.others
+        ],
+    }
 
 
 def labels(line: PlanLine) -> dict[str, str]:

@@ -58,6 +58,21 @@ def certificate_lines(data: Data) -> list[str]:
     return [f"  certified: {goal} ({evidence})", "  " + one_fewer_line(data)]
 
 
+def check_line(data: Data) -> str:
+    """What `fleetcast plan --check` found (planner.holding.as_data)."""
+    fleet, periods = fleet_text(data["fleet"]), f"{data['replications']} fresh periods"
+    low, high = data["interval"]
+    goal = f"P(SLA) >= {data['probability']:g}"
+    seen = f"{data['failed']} of {periods} failed; P(SLA) in [{low:.2f}, {high:.2f}]"
+    match data["verdict"]:
+        case "holds":
+            sure = f"{goal} at {data['confidence']:.0%} confidence"
+            return f"{data['name']}: holds: {fleet}, {sure} ({periods}, {data['failed']} failed)"
+        case "no longer holds":
+            return f"{data['name']}: no longer holds: {fleet}, {goal} is rejected ({seen})"
+    return f"{data['name']}: undecided within the budget: {fleet}, {goal} ({seen})"
+
+
 def simulation_lines(data: Data) -> list[str]:
     """A summary of `fleetcast simulate`: kept periods, then the figures with their intervals."""
     periods = counted(data["replications"], "period")

@@ -157,9 +157,9 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         "number": tables.number,
     }
     plan, manifest = results.plan, results.manifest
-    scenario: Data = manifest.get("chosen") or manifest["scenario"]
+    scenario: Data = plan.get("scenario") or manifest["scenario"]
     objectives = objectives_of(plan)
-    # A folder may be of before these were told.
+    # A folder may be of before these were told, as the scenario in the plan.
     step_times, accounts = plan.get("step_time", []), plan.get("accounts")
     energy = plan["cost"].get("energy")
     return environment.get_template("report.html").render(

@@ -1,5 +1,6 @@
 """YAML -> Scenario, or every fault of the file at once."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,21 @@ def load(
     return scenario
 
 
-def restore(data: dict[str, Any]) -> Scenario:
-    """The scenario of `Scenario.as_yaml_data()`, as a manifest carries it."""
-    return Scenario.model_validate(data)
+def restore(
+    data: dict[str, Any],
+    source: str = "the scenario",
+    overrides: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+) -> Scenario:
+    """The scenario of `Scenario.as_yaml_data()`, as a manifest and a plan carry it, with overrides
+    on top. Raises ScenarioError with all faults, which say that they are in `source`."""
+    document = Document(source, deepcopy(data))
+    for text in overrides:
+        override(document, text)
+    scenario = scenario_of(document, {}, needs)
+    if document.faults or scenario is None:
+        raise ScenarioError(source, document.faults)
+    return scenario
 
 
 def place_in_file(fault: Fault) -> tuple[int, int, str]:

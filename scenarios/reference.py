@@ -1,4 +1,4 @@
-"""The reference of scenario files as Markdown, made from the model so that it cannot lag behind."""
+"""The reference of a kind of file as Markdown, made from its model so that it cannot lag behind."""
 
 from typing import Any
 
@@ -6,10 +6,14 @@ from scenarios.schema import json_schema
 
 
 def reference_markdown() -> str:
-    """One section per part of a scenario, one row per key."""
-    schema = json_schema()
-    parts = {"Scenario": schema} | schema["$defs"]
-    reachable = in_order("Scenario", parts, [])
+    """Of scenario files."""
+    return markdown_of("Scenario", json_schema())
+
+
+def markdown_of(name: str, schema: dict[str, Any]) -> str:
+    """One section per part of what a JSON Schema describes, one row per key."""
+    parts = {name: schema} | schema["$defs"]
+    reachable = in_order(name, parts, [])
     return "\n".join(section(name, parts[name]) for name in reachable)
 
 
@@ -40,9 +44,16 @@ def section(name: str, part: dict[str, Any]) -> str:
         default = needed(key, part) or shown_default(field)
         text = field.get("description", "")
         meaning = "" if text.startswith(("a time", "a rate", "a share")) else text
-        cells = (f"`{key}`", takes(field), default, meaning.replace("\n", " "))
+        kinds = takes(field) + (" or null" if never_left_out(key, part) else "")
+        cells = (f"`{key}`", kinds, default, meaning.replace("\n", " "))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
+
+
+def never_left_out(key: str, part: dict[str, Any]) -> bool:
+    """Whether a key stands there though it may say nothing, as in the files we write."""
+    nullable = {"type": "null"} in part["properties"][key].get("anyOf", [])
+    return nullable and key in part.get("required", [])
 
 
 def needed(key: str, part: dict[str, Any]) -> str:
@@ -103,7 +114,8 @@ def takes(field: dict[str, Any]) -> str:
     if field.get("type") == "array":
         return "list of " + takes(field.get("items", {}))
     if field.get("type") == "object":
-        return "mapping to " + takes(field.get("additionalProperties", {}))
+        values = field.get("additionalProperties", {})
+        return "mapping" if values is True else "mapping to " + takes(values)
     kind = field.get("type", "text")
     return " or ".join(kind) if isinstance(kind, list) else {"string": "text"}.get(kind, kind)
 

@@ -1,10 +1,15 @@
-"""mkdocs hook: pages about scenario files are written from the model and the catalogue while the
-site is built."""
+"""mkdocs hook: pages about scenario and plan files are written from the models and the catalogue
+while the site is built."""
 
+from planner.plan_file import plan_schema
 from reports.preset_table import presets_markdown
-from scenarios.reference import reference_markdown
+from scenarios.reference import markdown_of, reference_markdown
 
-MARKS = {"<!-- reference -->": reference_markdown, "<!-- presets -->": presets_markdown}
+MARKS = {
+    "<!-- reference -->": reference_markdown,
+    "<!-- presets -->": presets_markdown,
+    "<!-- plan -->": lambda: markdown_of("Plan", plan_schema()),
+}
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

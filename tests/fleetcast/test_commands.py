@@ -23,9 +23,11 @@ import reports.page
 import simulator.monte_carlo
 from fleetcast.__main__ import COMMANDS, main
 from fleetcast.price_age import old_prices
+from planner.plan_file import PlanFile
 from planner.search import Promise
 from scenarios.catalogue import load_catalogue
 from scenarios.loading import load, restore
+from scenarios.part import misfits
 
 TINY = """\
 version: 1
@@ -100,7 +102,9 @@ def planned(command, out, *arguments, code=0):
     arguments = ("--workers", 1, "-o", "json", "--out", out, *arguments)
     got, printed, errors = command("plan", "tiny.yaml", *arguments)
     assert got == code, errors
-    return json.loads(printed)
+    data = json.loads(printed)
+    assert misfits(PlanFile, data) == []
+    return data
 
 
 def content(folder):

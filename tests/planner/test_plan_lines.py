@@ -7,9 +7,11 @@ import pytest
 from planner.metrics import Summary
 from planner.plan import Unanswerable, plan
 from planner.plan_data import as_json
+from planner.plan_file import PlanFile
 from planner.verdict import AllowancesFor
 from reports.lines import line_lines, line_rows
 from scenarios.lines import variant
+from scenarios.part import misfits
 from simulator.results import finite
 from simulator.simulate import simulate
 from tests.oracles.small import small_scenario
@@ -139,6 +141,7 @@ def test_all_lines_are_told():
     found, _ = answer_of(scenario_with(choices))
     data = finite(as_json(found))
     assert json.loads(json.dumps(data)) == data
+    assert misfits(PlanFile, data) == []
     assert [line["fate"] for line in data["lines"]].count("impossible") == 2
     assert data["choice"] == {"replica.gpu": "l40s-48gb", "replica.precision": "bf16"}
     assert "with replica.gpu l40s-48gb, replica.precision bf16" in data["statement"]

@@ -14,6 +14,7 @@ from planner.verdict import measure
 from reports.folder import as_run, objectives_of
 from reports.page import write_report
 from scenarios.loading import load
+from simulator.results import versions
 
 Data = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
@@ -65,7 +66,7 @@ def make_accounts() -> Data:
 
 
 def make_plan() -> Data:
-    """Three replicas certified, two undecided, one only screened."""
+    """Three replicas certified, two undecided, one only screened; nothing to choose."""
     latency = {"value": 0.2, "low": 0.19, "high": 0.21, "replications": PERIODS}
     never = {"value": None, "low": None, "high": None, "replications": PERIODS}
     share = {"value": 0.0, "low": 0.0, "high": 0.025, "replications": PERIODS}
@@ -75,10 +76,26 @@ def make_plan() -> Data:
     shares = ("error_rate", "goodput", "busy_share", "kv_used_max", "requests_per_s", "preemptions")
     tally = {"runs": PERIODS, "inherited": 0}
     two = tally | {"replicas": 2, "failed": 2, "status": "undecided", "interval": [0.3, 0.97]}
+    three = tally | {"replicas": 3, "failed": 0, "status": "certified", "interval": [0.62, 1.0]}
+    screened = [{"replicas": 1, "passed": False}, {"replicas": 2, "passed": True}]
+    line = {
+        "choice": {}, "fate": "certified", "why_not": "", "gpu": "h100-sxm-80gb",
+        "gpus_per_replica": 2, "sizes": [1, 16], "lower_bound": 1, "first_guess": 2,
+        "replicas": REPLICAS, "value": 17.7, "screened": screened, "certified": [two, three],
+    }  # fmt: skip
+    pool = {
+        "pool": "main", "gpu": "h100-sxm-80gb", "purchase": "on_demand", "gpus": 6.0,
+        "usd_per_gpu_hour": 2.95, "usd_per_hour": 17.7, "usd_per_month": 12744.0, "kw": None,
+    }  # fmt: skip
     return {
         "name": "chat",
         "scenario_hash": "ab" * 32,
+        "scenario": load(EXAMPLE).as_yaml_data(),
+        "versions": versions(),
         "seed": 7,
+        "minimise": "cost",
+        "line": 0,
+        "choice": {},
         "statement": "In this model a period meets [ttft p95 <= 500ms] & is certified.",
         "fleet": {
             "replicas": REPLICAS, "gpus": REPLICAS * 2, "gpu": "h100-sxm-80gb",
@@ -88,13 +105,15 @@ def make_plan() -> Data:
         "certificate": {
             "status": "certified", "probability": 0.95, "confidence": 0.95,
             "replications": PERIODS, "failed": 0, "interval": [0.62, 1.0],
+            "inherited_run": 0, "inherited_failed": 0,
         },
         "one_fewer": two,
         "cost": {
             "usd_per_gpu_hour": 2.95, "usd_per_replica_hour": 5.9,
             "usd_per_hour": 17.7, "usd_per_month": 12744.0,
             "usd_per_million_tokens": 0.2, "usd_per_million_output_tokens": 1.4,
-            "hours_per_month": 720.0, "gpus_paid": 6.0, "varies": False,
+            "hours_per_month": 720.0, "gpus_paid": 6.0, "varies": False, "pools": [pool],
+            "energy": None, "price_source": "", "price_date": None,
         },
         "figures_of": REPLICAS,
         "objectives": [
@@ -104,14 +123,12 @@ def make_plan() -> Data:
         ],
         "metrics": metrics | {"e2e_s_p99": never} | dict.fromkeys(shares, share),
         "accounts": make_accounts(),
-        "sizes": [
-            two,
-            tally | {"replicas": 3, "failed": 0, "status": "certified", "interval": [0.62, 1.0]},
-        ],
-        "screened": [{"replicas": 1, "passed": False}, {"replicas": 2, "passed": True}],
+        "sizes": [two, three],
+        "screened": screened,
         "search": {"first": 1, "last": 16, "lower_bound": 1, "first_guess": 2},
         "load": {"requests_per_s": 12.0, "input_tokens": 1326.8, "output_tokens": 227.0},
         "step_time": [make_step_time()],
+        "lines": [line],
     }  # fmt: skip
 
 
@@ -147,7 +164,8 @@ def make_replications(plan: Data) -> pd.DataFrame:
     rows = []
     for replication, requests in make_requests().groupby("replication"):
         run = as_run(requests)
-        row = {"phase": "certify", "replicas": plan["figures_of"], "replication": replication}
+        row = {"phase": "certify", "line": 0, "replicas": plan["figures_of"]}
+        row["replication"] = replication
         row["some_down_s"] = 120.0 if replication == 4 else 0.0
         for objective in objectives:
             gaps = objective.metric == "itl"
@@ -185,7 +203,8 @@ def write_results(
     files: list[str] = FILES,
 ) -> Path:
     """Write a folder; `change(plan, scenario)` edits both first, `files` names its tables."""
-    plan, scenario = make_plan(), load(EXAMPLE).as_yaml_data()
+    plan = make_plan()
+    scenario = plan["scenario"]
     change(plan, scenario)
     tables = {
         "requests": make_requests(),
@@ -204,6 +223,12 @@ def write_results(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "plan.json").write_text(json.dumps(plan))
     return folder
+
+
+@pytest.fixture
+def plan_data() -> Data:
+    """The hand-made plan.json, to be changed at will."""
+    return make_plan()
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from scenarios.schema import json_schema
+from scenarios.schema import schema_of_certain
 
 
 def reference_markdown() -> str:
     """One section per part of a scenario, one row per key."""
-    schema = json_schema()
+    schema = schema_of_certain()
     parts = {"Scenario": schema} | schema["$defs"]
     reachable = in_order("Scenario", parts, [])
     return "\n".join(section(name, parts[name]) for name in reachable)

@@ -19,6 +19,7 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from reports.tables import accuracy_lines
     from scenarios.fleet import PythonRule
     from scenarios.lines import lines, named
+    from simulator.inputs import inputs_told
     from simulator.kernel.step_time import in_python
     from simulator.provenance import step_times
     from simulator.rules import load_rule
@@ -37,6 +38,7 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
         load = bracket(scenario, periods, probability).load
         if scenario.sla is not None:
             question_makes_sense(scenario, load)
+        uncertain = inputs_told(scenario)
     pool = limits.blocks * limits.block_tokens
     click.echo(f"{file}: sound (scenario {scenario.hash[:12]})")
     click.echo(
@@ -46,6 +48,8 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     for group in scenario.traffic:
         if (users := getattr(group.arrivals, "users", None)) is not None:
             click.echo(f"  users    {group.name}: {users.conversion}")
+    for told in uncertain:
+        click.echo(f"  drawn    {told}, anew for each period")
     click.echo(
         f"  replica  {scenario.model.name} on {scenario.gpus_per_replica} x "
         f"{scenario.replica.gpu.name}: {limits.blocks:,} KV blocks = {pool:,} tokens"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from fleetcast.exits import Stop
 from planner.bracket import Unanswerable
-from simulator.inputs import InputError
+from scenarios.inputs import InputError
 from simulator.rules import RuleError
 from simulator.traffic import DemandError, TraceError
 

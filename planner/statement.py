@@ -4,6 +4,7 @@ from planner.plan import Plan
 from planner.search import Certificate
 from scenarios.lines import named
 from scenarios.model import Scenario
+from simulator.inputs import inputs_told
 
 
 def statement(plan: Plan) -> str:
@@ -13,7 +14,7 @@ def statement(plan: Plan) -> str:
     kept = " and ".join(objective.text for objective in scenario.sla.objectives)
     period = f"a period of {duration(scenario.horizon_s)}"
     model = f"In this model (scenario {plan.question.hash[:12]}) {period} meets [{kept}]"
-    scope = f"The statement is about the model with these inputs: {inputs_told(plan.question)}"
+    scope = f"The statement is about the model with these inputs: {what_is_given(scenario)}"
     goal = f"with probability >= {promise.probability:g}"
     confidence = f"{promise.confidence:.0%} confidence"
     chosen = plan.certificate.replicas
@@ -53,15 +54,14 @@ def fleet(scenario: Scenario, size: int) -> str:
     return f"{size} to {scaling.replicas[1]} replicas by autoscaling"
 
 
-def inputs_told(scenario: Scenario) -> str:
+def what_is_given(scenario: Scenario) -> str:
     """Which inputs the certificate covers, and which it takes as given."""
     given = "rates, lengths, step time and failure rates"
     if not scenario.uncertain:
         return f"{given} are taken as given."
-    drawn = ", ".join(f"{path} ({spread})" for path, spread in scenario.uncertain.items())
     return (
-        f"{drawn}: drawn anew for each period from the stated ranges, so that the certificate "
-        f"covers them; all other {given} are taken as given."
+        "some are drawn anew for each period from their stated ranges, so that the certificate "
+        f"covers them ({'; '.join(inputs_told(scenario))}); all other {given} are taken as given."
     )
 
 

@@ -11,6 +11,7 @@ from reports.tables import few_percent
 from scenarios.catalogue.facts import Engine, Gpu
 from scenarios.demand import UserDemand
 from scenarios.latency import LinearLatency, Profile
+from scenarios.spread import Spread
 
 Data = dict[str, Any]
 Facts = list[tuple[str, str]]
@@ -39,6 +40,7 @@ def parts(scenario: Data) -> list[tuple[str, Facts]]:
     period = {key: scenario.get(key) for key in ("horizon", "preroll", "drain", "starts_at")}
     described: list[tuple[str, Data | None]] = [
         *((f"Traffic: {group['name']}", traffic(group)) for group in scenario["traffic"]),
+        ("Drawn anew for each period", uncertain(scenario.get("uncertain"))),
         ("Period", period),
         ("Clients", scenario.get("clients")),
         (f"Replica: {replica['engine']['name']['name']}", server(replica)),
@@ -64,6 +66,15 @@ def traffic(group: Data) -> Data:
         arrivals = {key: value for key, value in arrivals.items() if key != "rate"}
         arrivals["users"] = UserDemand.model_validate(users).conversion
     return without_name(group) | {"arrivals": arrivals, "prefixes": shared}
+
+
+def uncertain(spreads: Data | None) -> Data:
+    """How far each uncertain input may be from what is given.
+
+    >>> uncertain({"traffic.0.arrivals.rate": {"within": 0.2}})
+    {'traffic.0.arrivals.rate': 'within 20 %'}
+    """
+    return {path: str(Spread.model_validate(spread)) for path, spread in (spreads or {}).items()}
 
 
 def prefix_text(prefix: Data) -> str:

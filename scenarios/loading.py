@@ -13,9 +13,9 @@ from scenarios.document import Document, KeyPath, dotted, override, read_documen
 from scenarios.explaining import shown
 from scenarios.failures.presets import PresetFailures, facts_of
 from scenarios.faults import Fault, ScenarioError
-from scenarios.inputs import take_inputs, told_where_they_stand, with_inputs_told
 from scenarios.lines import with_choices_told
 from scenarios.model import Scenario
+from scenarios.uncertain import take_inputs, told_where_they_stand, with_inputs_told
 
 
 def load(

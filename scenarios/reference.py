@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from scenarios.schema import json_schema
+from scenarios.schema import schema_of_certain
 
 
 def reference_markdown() -> str:
     """Of scenario files."""
-    return markdown_of("Scenario", json_schema())
+    return markdown_of("Scenario", schema_of_certain())
 
 
 def markdown_of(name: str, schema: dict[str, Any]) -> str:

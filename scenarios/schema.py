@@ -15,8 +15,76 @@ from scenarios.units import SomeSeconds
 SCHEMA_NAME = "scenario.schema.json"
 
 
+UNCERTAIN = ("traffic", "clients", "failures", "latency")
+"""Keys of a scenario, beside `fleet.cold_start`, whose numbers may be uncertain."""
+
+
 def json_schema() -> dict[str, Any]:
     """Schema of a YAML scenario; names from the built-in catalogue are offered, not demanded."""
+    schema = schema_of_certain()
+    parts = schema["$defs"]
+    spread = parts["Spread"]
+    for key in UNCERTAIN:
+        schema["properties"][key] = or_uncertain(schema["properties"][key])
+    starts = [parts["Fleet"]["properties"]["cold_start"], *map(schema["properties"].get, UNCERTAIN)]
+    for name in reachable(starts, parts):
+        parts[name] = or_uncertain(parts[name])
+    parts["Uncertain"] = spread | {
+        "title": "Uncertain",
+        "description": "A number that is drawn anew for each period: the one given, and how far it "
+        "may be off.",
+        "properties": {"around": {"type": ["number", "string"]}}
+        | {key: spread["properties"][key] for key in ("within", "sd")},
+        "required": ["around"],
+    }
+    schema["properties"]["uncertain"]["anyOf"][0]["additionalProperties"] = {
+        "anyOf": [{"const": "calibrated"}, {"$ref": "#/$defs/Spread"}]
+    }
+    return schema
+
+
+def or_uncertain(node: Any) -> Any:
+    """The same where every number may also be a mapping that says how far it may be off."""
+    match node:
+        case dict() if is_number(node):
+            about = {key: node[key] for key in ("description", "default") if key in node}
+            return {"anyOf": [node, {"$ref": "#/$defs/Uncertain"}]} | about
+        case dict():
+            return {key: value if key == "default" else or_uncertain(value)
+                    for key, value in node.items()}  # fmt: skip
+        case list():
+            return [or_uncertain(each) for each in node]
+        case _:
+            return node
+
+
+def is_number(node: dict[str, Any]) -> bool:
+    kind = node.get("type")
+    return (
+        kind in ("number", "integer", ["number", "string"])
+        or "x-base-unit" in node
+        or "x-number" in node
+    )
+
+
+def reachable(nodes: list[Any], parts: dict[str, Any]) -> set[str]:
+    """Names of the parts that these refer to, and what they refer to in turn."""
+    found: set[str] = set()
+    ahead = list(nodes)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).rpartition("/")[2]
+            if name in parts and name not in found:
+                found.add(name)
+                ahead.append(parts[name])
+        if isinstance(node, dict | list):
+            ahead += node.values() if isinstance(node, dict) else node
+    return found
+
+
+def schema_of_certain() -> dict[str, Any]:
+    """The same with numbers as numbers alone: what the reference page is made from."""
     schema: dict[str, Any] = with_profile_named(Scenario.model_json_schema(by_alias=True))
     known = load_catalogue()
     definitions = schema["$defs"]

@@ -116,3 +116,14 @@ def scaled(told: Any, factor: float) -> Any:
     if isinstance(told, int):
         return max(1, round(number * factor))
     return f"{number * factor!r}{unit}" if unit else number * factor
+
+
+def shown_number(told: Any) -> str:
+    """A number of a scenario, to six digits.
+
+    >>> shown_number("24.000000000000004/s"), shown_number(0.30000000000000004), shown_number(12)
+    ('24/s', '0.3', '12')
+    """
+    parts = split(told)
+    assert parts is not None, told
+    return f"{parts[0]:.6g}{parts[1]}"

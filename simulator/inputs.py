@@ -7,25 +7,19 @@ meet the same inputs, and what one input is does not depend on which others are 
 from functools import reduce
 from typing import Any
 
-from pydantic import ValidationError
-
 from scenarios.document import path_of
 from scenarios.explaining import child
 from scenarios.fleet import Replica
-from scenarios.inputs import with_numbers, without_uncertainty
+from scenarios.inputs import InputError, with_numbers
 from scenarios.latency import Latency, LinearLatency, Measured, Profile
 from scenarios.model import Scenario
-from scenarios.spread import STEP_TIME, lognormal_factor, scaled, split
+from scenarios.spread import STEP_TIME, lognormal_factor, scaled, shown_number, split
 from simulator.provenance import step_time_sd
 from simulator.streams import stream
 
 Inputs = dict[str, float]
 """By path: the number in the unit in which the scenario in full has it (s, /s, B, a share of
 one ...); of `step_time` the factor."""
-
-
-class InputError(ValueError):
-    """Inputs that cannot be drawn, or not together; the message says which."""
 
 
 def drawn(scenario: Scenario, seed: int, replication: int) -> Scenario:
@@ -65,15 +59,7 @@ def with_inputs(scenario: Scenario, inputs: Inputs) -> Scenario:
         for path, number in inputs.items()
         if path != STEP_TIME
     }
-    try:
-        certain = with_numbers(scenario, numbers) if numbers else without_uncertainty(scenario)
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = first.get("ctx", {}).get("allowed") or first["msg"]
-        told = ", ".join(f"{path}: {value}" for path, value in numbers.items())
-        raise InputError(
-            f"uncertain inputs that do not go together were drawn ({told}); allowed: {why}"
-        ) from error
+    certain = with_numbers(scenario, numbers)
     return slower(certain, inputs.get(STEP_TIME, 1.0))
 
 
@@ -95,6 +81,18 @@ def written(given: Any, number: float) -> Any:
     parts = split(given)
     assert parts is not None, given
     return f"{number!r}{parts[1]}" if parts[1] else number
+
+
+def inputs_told(scenario: Scenario) -> list[str]:
+    """Each uncertain input: its path, what is given, and how far it may be off."""
+    data = scenario.as_yaml_data()
+    told = []
+    for path, spread in (scenario.uncertain or {}).items():
+        given = reduce(child, path_of(path), data)
+        number = "" if given is None else f"{shown_number(given)} "
+        sd = f", sd {100 * calibration_error(scenario):.2g} %" if spread.calibrated else ""
+        told.append(f"{path} {number}{spread}{sd}")
+    return told
 
 
 def calibration_error(scenario: Scenario) -> float:

@@ -88,6 +88,7 @@ HazardRate = Annotated[
             "type": "string",
             "pattern": rf"^\s*{NUMBER}\s+per\s+({NUMBER}\s+)?[A-Za-z]+-[A-Za-z]+\s*$",
             "examples": ["6.97 per 1e6 GPU-hours", "0.06 per node-hour"],
+            "x-number": True,
         }
     ),
 ]

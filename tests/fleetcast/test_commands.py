@@ -528,10 +528,11 @@ def test_every_quantity_in_the_schema_tells_its_pattern(command):
     fields = [
         (name, key, field)
         for name, part in [("Scenario", schema), *schema["$defs"].items()]
-        for key, field in part.get("properties", {}).items()
+        for key, whole in part.get("properties", {}).items()
+        for field in [whole, *whole.get("anyOf", [])]
         if "x-base-unit" in field
     ]
-    assert len(fields) >= 20
+    assert len(fields) >= 40
     for name, key, field in fields:
         assert re.fullmatch(field["pattern"], f"1.5 {field['x-base-unit']}"), (name, key)
         assert not re.fullmatch(field["pattern"], "1.5"), (name, key)

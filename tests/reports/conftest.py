@@ -100,7 +100,7 @@ def make_plan() -> Data:
         "fleet": {
             "replicas": REPLICAS, "gpus": REPLICAS * 2, "gpu": "h100-sxm-80gb",
             "gpus_per_replica": 2, "model": "meta-llama/Llama-3.1-8B-Instruct",
-            "precision": "bf16", "router": "least-outstanding", "others": [],
+            "precision": "bf16", "router": "least-outstanding", "others": [], "most": None,
         },
         "certificate": {
             "status": "certified", "probability": 0.95, "confidence": 0.95,
@@ -129,6 +129,7 @@ def make_plan() -> Data:
         "load": {"requests_per_s": 12.0, "input_tokens": 1326.8, "output_tokens": 227.0},
         "step_time": [make_step_time()],
         "lines": [line],
+        "explanation": None,
     }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_what_no_run_depends_on_leaves_the_key_as_it_is(change):
         {"traffic": [small_traffic(name="another")]},
         {"latency": {"per_step": "11ms"}},
         {"engine": {"max_num_seqs": 3}},
-        {"model": "meta-llama/Llama-3.1-70B-Instruct"},
+        {"model": "meta-llama/Llama-3.2-3B-Instruct"},
         {"fleet": {"replicas": 2, "router": "round-robin"}},
         {"fleet": {"replicas": 2, "others": [OTHER]}},
         {"clients": {"retries": 1}},

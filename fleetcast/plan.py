@@ -22,11 +22,14 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
               type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Plan nothing: test on fresh periods whether the fleet of this plan still "
               "holds, for FILE where one is given.")  # fmt: skip
+@click.option("--explain/--no-explain", "explained", default=True, show_default=True,
+              help="What binds, how much room there is, what the answer hangs on: about as much "
+              "work again.")  # fmt: skip
 @options.settings
 @options.runs
 def command(
-    file: Path | None, plan_file: Path | None, overrides: tuple[str, ...], seed: int | None,
-    out: Path | None, output: str, machines: options.Machines, runs: Path,
+    file: Path | None, plan_file: Path | None, explained: bool, overrides: tuple[str, ...],
+    seed: int | None, out: Path | None, output: str, machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
@@ -48,7 +51,8 @@ def command(
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
     warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
-    data = finished_plan(folder, scenario) or make_plan(scenario, folder, machines, runs)
+    data = finished_plan(folder, scenario, explained)
+    data = data or make_plan(scenario, folder, machines, runs, explained)
     page = write_report(folder)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -62,7 +66,7 @@ def make_plan(
     folder: Path,
     machines: options.Machines,
     runs_folder: Path,
-    explained: bool = True,
+    explained: bool,
 ) -> dict[str, Any]:
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
@@ -112,9 +116,10 @@ def make_plan(
     return data
 
 
-def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
+def finished_plan(folder: Path, scenario: Scenario, explained: bool) -> dict[str, Any] | None:
     """The plan in `folder` if it answers this very scenario with this very version, as sure of the
-    step time as today."""
+    step time as today, and says why if that is asked for."""
+    from scenarios.loading import restore
     from simulator.provenance import step_times
     from simulator.results import versions
 
@@ -122,7 +127,10 @@ def finished_plan(folder: Path, scenario: Scenario) -> dict[str, Any] | None:
     same = {"command": "plan", "scenario_hash": scenario.hash, "versions": versions()}
     if any(known.get(key) != same[key] for key in same):
         return None
-    return data if data.get("step_time") == step_times(scenario) else None
+    if not data or data["step_time"] != step_times(restore(data["scenario"])):
+        return None
+    told = data["explanation"] is not None or data["fleet"]["replicas"] is None
+    return data if told or not explained else None
 
 
 def read_object(path: Path) -> dict[str, Any]:

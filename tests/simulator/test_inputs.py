@@ -7,16 +7,25 @@ import pytest
 from scipy import stats
 
 from planner.bracket import bracket, draw_periods
-from planner.metrics import figures
+from planner.metrics import Summary, figures
 from planner.statement import what_is_given
 from scenarios.inputs import InputError, without_uncertainty
 from scenarios.loading import restore
-from simulator.inputs import draw_inputs, drawn, inputs_told, latency_times, with_inputs
+from simulator.executors import Here
+from simulator.inputs import (
+    draw_inputs,
+    drawn,
+    inputs_told,
+    latency_times,
+    slower,
+    with_inputs,
+)
 from simulator.latency import step_time
 from simulator.monte_carlo import Runs, Trial
 from simulator.provenance import provenance, step_time_sd
 from simulator.results import read_run
 from simulator.simulate import pools, simulate
+from simulator.store import Store
 from simulator.streams import stream
 from tests.oracles.small import STEP, small_scenario, small_traffic
 
@@ -188,6 +197,11 @@ def test_calibrated_is_the_error_to_expect_of_the_least_known_pool():
     assert inputs_told(scenario) == [f"step_time calibrated, sd {100 * sd:.2g} %"]
 
 
+def test_a_slower_engine_is_known_as_badly():
+    scenario = uncertain({"step_time": {"calibrated": True}}, latency=None)
+    assert draw_inputs(slower(scenario, 2.0), 1, 0) == draw_inputs(scenario, 1, 0)
+
+
 def test_an_unknown_error_is_told():
     with pytest.raises(InputError, match="the error of this step time is not known"):
         draw_inputs(uncertain({"step_time": {"calibrated": True}}), 1, 0)
@@ -213,14 +227,15 @@ def test_a_what_if_without_a_part_draws_nothing_of_it():
 def test_figures_and_files_tell_what_was_drawn(tmp_path):
     scenario = uncertain({RATE: {"within": 0.2}, "step_time": {"sd": 0.1}})
     trial = Trial(2, 3)
-    runs = Runs(scenario, tmp_path, None, 1, lambda run: figures(run, ()))
+    runs = Runs(scenario, Store(tmp_path), Here(), Summary(()))
     row = runs(trial)
     inputs = draw_inputs(scenario, scenario.seed, 3)
     assert {key: row[key] for key in row if key.startswith("input: ")} == {
         f"input: {path}": number for path, number in inputs.items()
     }
     assert runs.whole(trial).inputs == inputs
-    assert read_run(runs.file_of(trial)).inputs == inputs
+    (file,) = tmp_path.rglob("*.parquet")
+    assert read_run(file).inputs == inputs
 
 
 def test_without_uncertainty_nothing_is_told():

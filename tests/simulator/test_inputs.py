@@ -203,8 +203,11 @@ def test_a_slower_engine_is_known_as_badly():
 
 
 def test_an_unknown_error_is_told():
+    """The loader refuses such a file; a what-if might still ask."""
+    known = uncertain({"step_time": {"calibrated": True}}, latency=None)
+    unknown = known.model_copy(update={"latency": small_scenario().latency})
     with pytest.raises(InputError, match="the error of this step time is not known"):
-        draw_inputs(uncertain({"step_time": {"calibrated": True}}), 1, 0)
+        draw_inputs(unknown, 1, 0)
 
 
 def test_inputs_that_do_not_go_together_are_told():

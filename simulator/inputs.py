@@ -13,7 +13,7 @@ from scenarios.fleet import Replica
 from scenarios.inputs import InputError, with_numbers
 from scenarios.latency import Latency, LinearLatency, Measured, Profile
 from scenarios.model import Scenario
-from scenarios.spread import STEP_TIME, lognormal_factor, scaled, shown_number, split
+from scenarios.spread import STEP_TIME, Spread, lognormal_factor, scaled, shown_number, split
 from simulator.provenance import step_time_sd
 from simulator.streams import stream
 
@@ -121,12 +121,16 @@ def slower(scenario: Scenario, factor: float) -> Scenario:
         pool.model_copy(update={"latency": times(pool.replica, pool.latency)})
         for pool in scenario.fleet.others
     )
-    return scenario.model_copy(
-        update={
-            "latency": times(scenario.replica, scenario.latency),
-            "fleet": scenario.fleet.model_copy(update={"others": others}),
-        }
-    )
+    changed: dict[str, Any] = {
+        "latency": times(scenario.replica, scenario.latency),
+        "fleet": scenario.fleet.model_copy(update={"others": others}),
+    }
+    spread = (scenario.uncertain or {}).get(STEP_TIME)
+    if scenario.uncertain and spread is not None and spread.calibrated:
+        # Of the new step time nobody would know the error: it stays that of the old one.
+        known = Spread.model_construct({"sd"}, sd=calibration_error(scenario))
+        changed["uncertain"] = scenario.uncertain | {STEP_TIME: known}
+    return scenario.model_copy(update=changed)
 
 
 def latency_times(

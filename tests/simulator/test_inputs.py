@@ -9,14 +9,21 @@ from scipy import stats
 from planner.bracket import bracket, draw_periods
 from planner.metrics import Summary, figures
 from planner.statement import what_is_given
-from scenarios.faults import ScenarioError
 from scenarios.inputs import InputError, without_uncertainty
 from scenarios.loading import restore
-from simulator.executors import open_executor
-from simulator.inputs import draw_inputs, drawn, inputs_told, latency_times, with_inputs
+from simulator.executors import Here
+from simulator.inputs import (
+    draw_inputs,
+    drawn,
+    inputs_told,
+    latency_times,
+    slower,
+    with_inputs,
+)
 from simulator.latency import step_time
 from simulator.monte_carlo import Runs, Trial
 from simulator.provenance import provenance, step_time_sd
+from simulator.results import read_run
 from simulator.simulate import pools, simulate
 from simulator.store import Store
 from simulator.streams import stream
@@ -190,9 +197,17 @@ def test_calibrated_is_the_error_to_expect_of_the_least_known_pool():
     assert inputs_told(scenario) == [f"step_time calibrated, sd {100 * sd:.2g} %"]
 
 
+def test_a_slower_engine_is_known_as_badly():
+    scenario = uncertain({"step_time": {"calibrated": True}}, latency=None)
+    assert draw_inputs(slower(scenario, 2.0), 1, 0) == draw_inputs(scenario, 1, 0)
+
+
 def test_an_unknown_error_is_told():
-    with pytest.raises(ScenarioError, match="the error of the step time in `latency` is not known"):
-        uncertain({"step_time": {"calibrated": True}})
+    """The loader refuses such a file; a what-if might still ask."""
+    known = uncertain({"step_time": {"calibrated": True}}, latency=None)
+    unknown = known.model_copy(update={"latency": small_scenario().latency})
+    with pytest.raises(InputError, match="the error of this step time is not known"):
+        draw_inputs(unknown, 1, 0)
 
 
 def test_inputs_that_do_not_go_together_are_told():
@@ -215,14 +230,15 @@ def test_a_what_if_without_a_part_draws_nothing_of_it():
 def test_figures_and_files_tell_what_was_drawn(tmp_path):
     scenario = uncertain({RATE: {"within": 0.2}, "step_time": {"sd": 0.1}})
     trial = Trial(2, 3)
-    with open_executor("local", 1) as executor:
-        runs = Runs(scenario, Store(tmp_path), executor, Summary(()))
-        row = runs(trial)
+    runs = Runs(scenario, Store(tmp_path), Here(), Summary(()))
+    row = runs(trial)
     inputs = draw_inputs(scenario, scenario.seed, 3)
     assert {key: row[key] for key in row if key.startswith("input: ")} == {
         f"input: {path}": number for path, number in inputs.items()
     }
     assert runs.whole(trial).inputs == inputs
+    (file,) = tmp_path.rglob("*.parquet")
+    assert read_run(file).inputs == inputs
 
 
 def test_without_uncertainty_nothing_is_told():

@@ -55,6 +55,7 @@ def keeps(value: float, objective: Objective) -> bool:
 def used_share(value: float, objective: Objective) -> float:
     """How much of the allowance a period uses: 1 at the limit, above 1 when broken.
 
+    >>> from scenarios.objectives import parse_objective
     >>> used_share(0.25, parse_objective("ttft p95 <= 500ms"))
     0.5
     """

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from planner.verdict import AllowancesFor, judge
 from scenarios.loading import load
 from scenarios.model import Scenario
-from simulator.monte_carlo import processes
+from simulator.executors import processes
 from simulator.simulate import simulate
 
 FOLDER = Path(__file__).parent

@@ -100,7 +100,7 @@ def simulated(command, out, *arguments):
 def planned(command, out, *arguments, code=0):
     """What `plan -o json` prints."""
     arguments = ("--workers", 1, "-o", "json", "--out", out, *arguments)
-    got, printed, errors = command("plan", "tiny.yaml", *arguments)
+    got, printed, errors = command("plan", "tiny.yaml", "--no-explain", *arguments)
     assert got == code, errors
     data = json.loads(printed)
     assert misfits(PlanFile, data) == []
@@ -235,7 +235,7 @@ def plan_of_tiny(tmp_path_factory):
     """The folder of a finished plan and what it printed; for tests that only look at them."""
     folder = tmp_path_factory.mktemp("plan")
     (folder / "tiny.yaml").write_text(TINY)
-    arguments = ["plan", str(folder / "tiny.yaml"), "--workers", "1", "-o", "json"]
+    arguments = ["plan", str(folder / "tiny.yaml"), "--workers", "1", "-o", "json", "--no-explain"]
     arguments += ["--runs", str(folder / "runs")]
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
@@ -323,6 +323,18 @@ def test_another_question_is_another_plan(command, no_page, finished, no_run, ch
     assert not Path("out/plan.json").exists(), "it would be about something else"
 
 
+def test_a_plan_over_lines_is_shown_again_and_explained_when_asked(command, no_page):
+    """Of the chosen line, not of the file's own replica; what was left out is made up for."""
+    choices = "plan.choices={replica.engine.max_num_seqs: [8, 16]}"
+    asked = ("plan", "tiny.yaml", "--set", choices, "--workers", 1)
+    code, short, _ = command(*asked, "--no-explain")
+    assert code == 0 and "  why " not in short
+    code, whole, told = command(*asked)
+    assert code == 0 and "\n  why " in whole and " simulated, " in told
+    assert [line for line in whole.splitlines() if line in short] == short.splitlines()
+    assert command(*asked) == (0, whole, "")
+
+
 def test_a_plan_of_another_version_is_made_anew(command, no_page, finished, no_run):
     manifest = json.loads(Path("out/manifest.json").read_text())
     manifest["versions"]["fleetcast"] = "0.0.1"
@@ -406,7 +418,7 @@ def test_no_verdict_within_the_budget_is_exit_code_4(command, no_page, monkeypat
 
 
 def test_plan_prints_the_answer_for_people(command, no_page, finished):
-    code, printed, _ = command("plan", "tiny.yaml", "--out", "out")
+    code, printed, _ = command("plan", "tiny.yaml", "--out", "out", "--no-explain")
     assert code == 0
     assert re.match(r"tiny: \d replicas of 1 h100-sxm-80gb = \d GPUs, [\d,]+ USD/month", printed)
     assert "certified: P(SLA) >= 0.7 at 95% confidence" in printed
@@ -671,7 +683,7 @@ def whole_plan(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "tiny.yaml").write_text(TINY)
     code, printed, _ = finish(
-        folder, "plan", "tiny.yaml", "-o", "json", "--workers", 1, "--out", "out"
+        folder, "plan", "tiny.yaml", "-o", "json", "--workers", 1, "--out", "out", "--no-explain"
     )
     assert code == 0
     return folder / "out", printed
@@ -708,7 +720,17 @@ def test_simulate_goes_on_after_kill_9(folder):
 @pytest.mark.slow
 def test_plan_goes_on_after_kill_9(folder, whole_plan):
     """Killed on two workers, ended on two; the same bytes down to the page."""
-    arguments = ("plan", "tiny.yaml", "-o", "json", "--workers", 2, "--out", "killed")
+    arguments = (
+        "plan",
+        "tiny.yaml",
+        "-o",
+        "json",
+        "--workers",
+        2,
+        "--out",
+        "killed",
+        "--no-explain",
+    )
     assert len(kill_in_the_middle(folder, *arguments)) >= 5
     assert not (folder / "killed" / "plan.json").exists()
     code, printed, errors = finish(folder, *arguments)

@@ -20,7 +20,16 @@ from tests.fleetcast.test_commands import TINY
 def made(folder, *arguments):
     """plan.json of tiny.yaml in `folder`, as text."""
     (folder / "tiny.yaml").write_text(TINY)
-    call = ["plan", str(folder / "tiny.yaml"), "--workers", "1", "-o", "json", *arguments]
+    call = [
+        "plan",
+        str(folder / "tiny.yaml"),
+        "--workers",
+        "1",
+        "-o",
+        "json",
+        "--no-explain",
+        *arguments,
+    ]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()):
         patch.setattr(reports.page, "write_report", lambda folder: folder / "report.html")
         patch.setattr(sys, "argv", ["fleetcast", *call, "--out", str(folder / "out")])

@@ -65,7 +65,8 @@ def planned(tmp_path, monkeypatch, capsys):
     def call(out, *changes, command="plan", runs=".runs"):
         sets = [word for change in changes for word in ("--set", change)]
         arguments = ["tiny.yaml", "--workers", "1", "--out", out, "--runs", runs, *sets]
-        monkeypatch.setattr(sys, "argv", ["fleetcast", command, *arguments])
+        short = ["--no-explain"] if command == "plan" else []
+        monkeypatch.setattr(sys, "argv", ["fleetcast", command, *arguments, *short])
         with pytest.raises(SystemExit) as exit:
             main()
         errors = capsys.readouterr().err
@@ -188,7 +189,17 @@ LONGER = ("--set", "sla.probability=0.9", "--set", "horizon=30s")
 
 
 def start(folder, out, *arguments):
-    command = [sys.executable, "-m", "fleetcast", "plan", "tiny.yaml", *LONGER, "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "fleetcast",
+        "plan",
+        "tiny.yaml",
+        "--no-explain",
+        *LONGER,
+        "--out",
+        out,
+    ]
     return subprocess.Popen(
         [*command, *map(str, arguments)], cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -5,7 +5,9 @@ import pytest
 from planner.explain import Kept, Relief, explain, helping
 from planner.plan import plan
 from planner.plan_data import as_json
+from planner.plan_file import PlanFile
 from reports.explanation import explanation_lines, frontier_rows, lever_rows, nine_text, relief_rows
+from scenarios.part import misfits
 from simulator.results import finite
 from tests.oracles.small import small_scenario
 from tests.planner.test_plan_lines import Runs
@@ -93,6 +95,7 @@ def test_the_frontier_is_of_the_certificates_periods():
 def test_all_of_it_is_told():
     found, told = explained(scenario_with(engine={"max_num_seqs": 1}))
     data = finite(as_json(found, told))
+    assert misfits(PlanFile, data) == []
     text = "\n".join(explanation_lines(data))
     assert "  why 2 replicas lack step time and seats: with " in text
     assert "  room 1." in text and "  hangs on " in text and "luck" not in text

@@ -108,7 +108,7 @@ def test_truth_survives_its_file_and_a_changed_scenario_is_refused(tmp_path):
     write(truths, tmp_path / "truth.json")
     assert read(tmp_path / "truth.json") == truths
     data = json.loads((tmp_path / "truth.json").read_text())
-    data["cases"][str(CASES[0])]["scenario_hash"] = "another"
+    data["cases"][str(CASES[0])]["known_by"] = ["another"]
     (tmp_path / "truth.json").write_text(json.dumps(data))
     with pytest.raises(TruthError, match=r"load, least-outstanding.*--truth-runs"):
         read(tmp_path / "truth.json")

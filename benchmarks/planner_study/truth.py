@@ -20,6 +20,7 @@ from benchmarks.planner_study.family import (
     spread,
 )
 from simulator.results import source_digest, write_json
+from simulator.store import key
 
 FILE = Path(__file__).parent / "truth.json"
 SEED = 0
@@ -110,21 +111,28 @@ def find(runs: int, workers: int, say: Callable[[str], None]) -> dict[Case, Trut
         if standing(seen, promised(case), FIRST_LOOK_ERROR) == "unclear"
     ]  # fmt: skip
     say(f"truth: {runs:,} periods of the {len(near)} near their promise")
-    for key, failed in count(near, look, runs, workers).items():
-        found[key] = Count(runs, found[key].failed + failed)
+    for place, failed in count(near, look, runs, workers).items():
+        found[place] = Count(runs, found[place].failed + failed)
     return {case: {size: found[case, size] for size in sizes_of(case)} for case in CASES}
 
 
 def write(truths: dict[Case, Truth], path: Path) -> None:
-    """With the hash of every scenario; the digest of the source only tells which one counted."""
+    """With what every scenario is to be known by; the digest of the source only tells which one
+    counted."""
     cases: dict[str, Any] = {
         str(case): {
-            "scenario_hash": scenario_of(case).hash,
+            "known_by": known_by(case),
             "sizes": {str(size): list(seen) for size, seen in truth.items()},
         }
         for case, truth in truths.items()
     }
     write_json({"seed": SEED, "source": source_digest(), "cases": cases}, path)
+
+
+def known_by(case: Case) -> list[str]:
+    """What a count depends on: the facts of the runs, as a digest, and what they are judged by."""
+    scenario = scenario_of(case)
+    return [key(scenario), *(objective.text for objective in scenario.objectives)]
 
 
 def read(path: Path) -> dict[Case, Truth]:
@@ -133,7 +141,7 @@ def read(path: Path) -> dict[Case, Truth]:
     truths = {}
     for case in CASES:
         known = told.get(str(case), {})
-        if known.get("scenario_hash") != scenario_of(case).hash:
+        if known.get("known_by") != known_by(case):
             raise TruthError(
                 f"{path.name} does not hold the truth of scenario '{case}' as it is now: "
                 "count it anew with --truth-runs 20000"

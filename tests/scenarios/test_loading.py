@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from fleetcast.__main__ import main
@@ -21,6 +22,7 @@ from scenarios.faults import ScenarioError
 from scenarios.fleet import ColdStart, Replica
 from scenarios.loading import load, restore
 from scenarios.memory import fitting_tensor_parallel, missing_bytes
+from scenarios.model import Scenario
 
 EXAMPLES = Path(__file__).parents[2] / "scenarios" / "examples"
 BROKEN = YAML(typ="safe").load(Path(__file__).with_name("broken.yaml"))
@@ -447,8 +449,8 @@ def changed(data, at, value):
     if "users" in at:
         del data["traffic"][at[1]]["arrivals"]["rate"]  # worked out from them
     try:
-        return restore(data)
-    except ScenarioError:
+        return Scenario.model_validate(data)
+    except ValidationError:
         return None
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from reports.accounts import part
 from reports.tables import counted, number, percent, usd
 
 Data = dict[str, Any]
@@ -192,7 +193,7 @@ def nine_text(data: Data) -> str:
     at = next(p["usd_per_month"] for p in points if p["replicas"] == data["fleet"]["replicas"])
     likely = [point for point in points if point["kept"] / point["runs"] >= more]
     able = min(likely, key=lambda point: point["replicas"], default=None)
-    ask = f"`--set sla.probability={more:g}` certifies it"
+    ask = f"`--set sla.probability={more:g}` asks for it"
     if able is None:
         return f"One nine more ({percent(more)}) takes more than the sizes here; {ask}."
     size, cost = counted(able["replicas"], "replica"), able["usd_per_month"]
@@ -206,4 +207,4 @@ def nine_text(data: Data) -> str:
 
 def interval_text(row: Data) -> str:
     low, high = row["interval"]
-    return f"{percent(low)} to {percent(high)}"
+    return f"{part(low)} to {part(high)}"

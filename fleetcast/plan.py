@@ -75,6 +75,7 @@ def make_plan(
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
+    from planner.line_search import PARTS
     from planner.metrics import Figures
     from planner.plan import PlanLine, plan, promise_of
     from planner.plan_data import as_json
@@ -101,7 +102,8 @@ def make_plan(
             chosen = ", ".join(map(named, own.values.values()))
             if chosen not in verdicts:
                 promise, largest = promise_of(own.scenario), own.sizes[1]
-                verdicts[chosen] = Verdicts(line, promise, largest, chosen)
+                part = PARTS[0] if chosen else 1.0
+                verdicts[chosen] = Verdicts(line, promise, largest, chosen, part)
             verdicts[chosen](trial, kept)
 
         answer = plan(scenario, figures_of, tell)

@@ -33,8 +33,11 @@ class Verdicts:
     """Tells each verdict of a search, and in certification how many periods are needed at least,
     which is if none fails from now on, and how long those take."""
 
-    def __init__(self, line: Line, promise: Promise, largest: int, chosen: str = "") -> None:
-        """chosen: what tells the fleets of this line from others."""
+    def __init__(
+        self, line: Line, promise: Promise, largest: int, chosen: str = "", part: float = 1.0
+    ) -> None:
+        """chosen: what tells the fleets of this line from others; part: of alpha, at most."""
+        self.part = part
         self.line, self.promise, self.largest = line, promise, largest
         self.fleet = f"replicas, {chosen}" if chosen else "replicas"
         self.candidate: int | None = None
@@ -67,7 +70,7 @@ class Verdicts:
         caught_up, self.latest = number >= self.latest, max(number, self.latest)
         failed = self.failed[trial.replicas]
         size = (trial.replicas, failed, self.candidate, self.largest)
-        needed = periods_needed(*size, self.promise) if caught_up else None
+        needed = periods_needed(*size, self.promise, self.part) if caught_up else None
         return needed if needed is not None and needed >= number else None
 
 

@@ -63,8 +63,11 @@ def with_fleet(scenario: dict[str, Any], plan: dict[str, Any], source: str) -> d
     """A scenario's data with all that the plan chose: its replica and its fleet, and whatever else
     the plan had a choice of."""
     document = Document(source, scenario)
+    start = value_at(scenario, path_of("fleet.cold_start"))
     for key in ("replica", "fleet", *plan["choice"]):
         put(document, key, value_at(plan["scenario"], path_of(key)), source)
+    if "fleet.cold_start" not in plan["choice"]:
+        put(document, "fleet.cold_start", start, source)  # the world's, and not ours to choose
     if document.faults:
         raise ScenarioError(source, document.faults)
     if "plan" in scenario:

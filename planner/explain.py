@@ -16,7 +16,7 @@ from scipy import stats
 from planner.bracket import draw_periods
 from planner.cost import HOURS_PER_MONTH, objective_value, varies
 from planner.line_search import PARTS
-from planner.metrics import Figures, table
+from planner.metrics import Figures
 from planner.plan import FiguresOf, Plan, asked
 from planner.search import SCREENING, Tally, certified, screen
 from planner.sequential import confidence_sequence
@@ -37,6 +37,8 @@ NEIGHBOURS = 2
 """Sizes below and above the answer on the frontier."""
 HEADROOM_STEP = 0.05
 HEADROOM_MAX = 2.0
+HEADROOM = 3_000_000
+"""Its replications are numbered from here: the fleet was chosen by others."""
 
 OnTrial = Callable[[str, int, int], None]
 """(what, period, of how many), as each ends."""
@@ -240,7 +242,8 @@ def headroom(asking: Asking, size: int) -> Headroom:
         world = traffic_times(asking.plan.scenario, factor(trial.replicas))
         number = trial.replication % SCREENING + 1
         asking.on_trial(f"traffic x {factor(trial.replicas):g}", number, number)
-        return bool(asking.figures(world, trial._replace(replicas=size))["kept"])
+        fresh = Trial(size, HEADROOM + trial.replication, trial.complete)
+        return bool(asking.figures(world, fresh)["kept"])
 
     screened: dict[int, bool] = {}
     step = drive(screen(1, steps - 3, steps, promise, screened), verdict)
@@ -251,7 +254,7 @@ def headroom(asking: Asking, size: int) -> Headroom:
         if certificate.replicas is not None:
             return Headroom(factor(step), certificate.tally(step), refused(step, factor))
         step += 1
-    return Headroom(1.0, None, factor(steps))
+    return Headroom(1.0, None, factor(steps if step is None else step - 1))
 
 
 def refused(step: int, factor: Callable[[int], float]) -> float | None:
@@ -306,8 +309,9 @@ def frontier(asking: Asking, chosen: int, sizes: tuple[int, int]) -> Iterator[Fr
 
 def verdict_of(asking: Asking, size: int, replication: int) -> bool:
     if asking.plan.promise.coupled:
-        for (other, number), kept in asking.known.items():
-            if number == replication and ((other < size and kept) or (other > size and not kept)):
+        for other in range(size - 2 * NEIGHBOURS, size + 2 * NEIGHBOURS + 1):
+            kept = asking.known.get((other, replication))
+            if kept is not None and kept == (other < size):
                 return kept
     trial = Trial(size, replication, complete=False)
     return bool(asking.figures(asking.plan.scenario, trial)["kept"])
@@ -316,11 +320,13 @@ def verdict_of(asking: Asking, size: int, replication: int) -> bool:
 def usd_per_month(asking: Asking, size: int) -> float | None:
     """None of a fleet that comes and goes and has no whole run to be counted by."""
     plan = asking.plan
+    if size == plan.shown:
+        return plan.cost.usd_per_month
     rows: pd.DataFrame = plan.trials[
         (plan.trials["line"] == plan.line) & (plan.trials["replicas"] == size)
     ]
     whole = rows[~rows["stopped_early"].astype(bool)]
     if varies(plan.scenario) and whole.empty:
         return None
-    periods = whole if len(whole) else table([])
+    periods = whole if varies(plan.scenario) else plan.shown_rows  # as busy as the answer
     return objective_value("cost", plan.scenario, size, periods) * HOURS_PER_MONTH

@@ -40,7 +40,7 @@ class PlanLine:
     found: Found | None = None
     worth: float | None = None
     """What is made small, of its certified size, else of the one that looks able, else of the
-    smallest: USD per hour, GPUs or kW."""
+    fewest replicas that carry the mean load: USD per hour, GPUs or kW."""
 
     @property
     def size(self) -> int | None:
@@ -148,6 +148,8 @@ def plan(
         known[line] = told(known[line], answer.found[index], partial(worth, index))
     chosen = open_lines[answer.line] if answer.line is not None else shown_line(known)
     certificate = certificate_of(known[chosen])
+    if any(own.fate != "infeasible" for own in answer.found) and certificate.replicas is None:
+        certificate = replace(certificate, status="not certified")
     shown = certificate.replicas or max(tally.replicas for tally in certificate.tallies)
     for replication in sorted(r for r in rows[chosen, shown] if r < SCREENING):
         ask(chosen, Trial(shown, replication))
@@ -182,14 +184,14 @@ def prepared(scenario: Scenario) -> list[PlanLine]:
                 raise
             known.append(PlanLine(line.values, line.scenario, str(error), bracket=bounds))
             continue
-        sizes, why_not = allowed_sizes(line.scenario, bounds.low if several else 1)
+        sizes, why_not = allowed_sizes(line.scenario)
         known.append(PlanLine(line.values, line.scenario, why_not, sizes, bounds))
     return known
 
 
-def allowed_sizes(scenario: Scenario, low: int) -> tuple[tuple[int, int] | None, str]:
-    """Fewest and most replicas, by the plan's range, the mean load and the GPUs that can be had; or
-    why there are none."""
+def allowed_sizes(scenario: Scenario) -> tuple[tuple[int, int] | None, str]:
+    """Fewest and most replicas, by the plan's range and the GPUs that can be had; or why there are
+    none."""
     assert scenario.plan is not None
     first, last = scenario.plan.replicas
     for gpu, available in scenario.plan.gpus_available.items():
@@ -202,12 +204,10 @@ def allowed_sizes(scenario: Scenario, low: int) -> tuple[tuple[int, int] | None,
     if scaling is not None:
         if scaling.replicas[1] < first:
             return None, f"autoscaling has at most {scaling.replicas[1]} replicas, not {first}"
-        last, low = min(last, scaling.replicas[1]), 1
+        last = min(last, scaling.replicas[1])
     if last < first:
         return None, f"the GPUs available are less than {first} replicas take"
-    if last < low:
-        return None, f"the mean load alone takes {low} replicas; {last} are allowed"
-    return (max(first, low), last), ""
+    return (first, last), ""
 
 
 def promise_of(scenario: Scenario) -> Promise:
@@ -238,18 +238,21 @@ def worth_of(scenario: Scenario | None, size: int, seen: dict[int, Figures]) -> 
 def told(line: PlanLine, found: Found, worth: Callable[[int], float]) -> PlanLine:
     """The line with what became of it."""
     ended = replace(line, found=found)
-    assert line.sizes is not None
-    return replace(ended, worth=worth(line.sizes[0] if ended.size is None else ended.size))
+    assert line.sizes is not None and line.bracket is not None
+    first, last = line.sizes
+    least = min(max(line.bracket.low, first), last)
+    return replace(ended, worth=worth(least if ended.size is None else ended.size))
 
 
 def shown_line(known: list[PlanLine]) -> int:
-    """Where nothing was certified: the least of those that were tried."""
+    """Where nothing was certified: the least of those that were tried, one that was not rejected
+    if there is one."""
     tried = [
-        (line.worth, index)
+        (line.found.fate == "infeasible", line.worth, index)
         for index, line in enumerate(known)
         if line.found and line.found.certificate and line.worth is not None
     ]
-    return min(tried)[1]
+    return min(tried)[-1]
 
 
 def certificate_of(line: PlanLine) -> Certificate:

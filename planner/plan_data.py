@@ -141,8 +141,8 @@ def labels(line: PlanLine) -> dict[str, str]:
 
 
 def line_json(line: PlanLine, plan: Plan) -> dict[str, Any]:
-    """What became of one combination. `value`: of `replicas`, else of the fewest allowed, what the
-    plan makes small: USD per hour, GPUs or kW."""
+    """What became of one combination. `value`: what the plan makes small (USD per hour, GPUs or
+    kW), of `replicas` or, without, of the fewest that carry the mean load."""
     scenario, found = line.scenario, line.found
     tallies = found.certificate.tallies if found and found.certificate else ()
     return {

@@ -258,8 +258,8 @@ class Line(Record):
     replicas: int | None
     """The certified size, else the smallest that looks able."""
     value: float | None
-    """Of `replicas`, else of the fewest allowed, what the plan makes small: USD per hour, GPUs or
-    kW."""
+    """What the plan makes small (USD per hour, GPUs or kW), of `replicas` or, without, of the
+    `lower_bound`."""
     screened: list[Screened]
     certified: list[Tally]
 

@@ -193,13 +193,13 @@ def sharing(window: range, promise: Promise) -> int:
 
 
 def periods_needed(
-    replicas: int, failed: int, candidate: int, high: int, promise: Promise
+    replicas: int, failed: int, candidate: int, high: int, promise: Promise, part: float = 1.0
 ) -> int | None:
     """After how many periods a size is certified if no more than `failed` of them fail, in a
     search whose certification began with `candidate`; None: not within the budget."""
     alphas = (
         alpha / sharing(window, promise)
-        for window, alpha in rounds(candidate, high, promise)
+        for window, alpha in rounds(candidate, high, promise, part)
         if replicas in window
     )
     alpha = next(alphas, None)

@@ -60,8 +60,9 @@ def what_is_given(scenario: Scenario) -> str:
     if not scenario.uncertain:
         return f"{given} are taken as given."
     return (
-        "some are drawn anew for each period from their stated ranges, so that the certificate "
-        f"covers them ({'; '.join(inputs_told(scenario))}); all other {given} are taken as given."
+        "some are drawn anew for each period from their stated ranges, and the promise is about "
+        f"periods so drawn ({'; '.join(inputs_told(scenario))}); all other {given} are taken as "
+        "given."
     )
 
 

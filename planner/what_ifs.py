@@ -12,7 +12,8 @@ import numpy as np
 
 from scenarios.demand import Traffic
 from scenarios.demand.arrivals import ClosedArrivals, ConstantArrivals, OpenArrivals, Replay
-from scenarios.failures import Failures
+from scenarios.demand.users import UserDemand
+from scenarios.failures import Failures, Fault
 from scenarios.fleet import ColdStart, Replica, WholeStart
 from scenarios.inputs import without_uncertainty
 from scenarios.latency import LinearLatency, Profile
@@ -149,9 +150,20 @@ def group_times(group: Traffic, factor: float) -> Traffic:
                 each.model_copy(update={"rate_per_s": each.rate_per_s * factor})
                 for each in arrivals.rate_table
             )
-            rate = arrivals.rate_per_s * factor
-            changed = {"rate_per_s": rate, "rate_table": table, "users": None}
+            users = arrivals.users and users_times(arrivals.users, factor)
+            rate = users.rate_per_s if users else arrivals.rate_per_s * factor
+            changed = {"rate_per_s": rate, "rate_table": table, "users": users}
     return group.model_copy(update={"arrivals": arrivals.model_copy(update=changed)})
+
+
+def users_times(users: UserDemand, factor: float) -> UserDemand:
+    """The same users, each of whom asks that many times as often."""
+    asked = {
+        name: getattr(users, name) * factor
+        for name in ("requests_per_user_per_s", "sessions_per_user_per_s")
+        if getattr(users, name) is not None
+    }
+    return users.model_copy(update=asked)
 
 
 def evenly(scenario: Scenario, periods: Sequence[Workload]) -> Scenario | None:
@@ -225,25 +237,36 @@ def times(value: Any, factor: float) -> Any:
 
 
 def repairs_times(scenario: Scenario, failures: Failures, factor: float) -> Scenario:
-    """Every repair, and how long it goes unnoticed, that many times as long. The faults stand for
-    themselves: those of presets and of the short form are written out."""
-    longer = tuple(
-        fault.model_copy(
+    """Every repair, and how long it goes unnoticed, that many times as long. All stay where they
+    are, since what is uncertain is known by its place."""
+
+    def longer(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+        return tuple(fault_times(fault, factor) for fault in faults)
+
+    replica = failures.replica
+    changed: dict[str, Any] = {
+        "faults": longer(failures.faults),
+        "presets": tuple(
+            preset.model_copy(update={"faults": longer(preset.faults)})
+            for preset in failures.presets
+        ),
+        "replica": replica
+        and replica.model_copy(
             update={
-                "detection": fault.detection.times(factor),
-                "repairs": tuple(
-                    repair.model_copy(update={"time": repair.time.times(factor)})
-                    for repair in fault.repairs
-                ),
+                "detection_s": replica.detection_s * factor,
+                "repair": replica.repair.times(factor),
             }
-        )
-        for _, fault in failures.named
+        ),
+    }
+    return scenario.model_copy(update={"failures": failures.model_copy(update=changed)})
+
+
+def fault_times(fault: Fault, factor: float) -> Fault:
+    repairs = tuple(
+        repair.model_copy(update={"time": repair.time.times(factor)}) for repair in fault.repairs
     )
-    alone = {"presets": (), "replica": None, "faults": longer}
-    written_out = scenario.fleet.model_copy(update={"cold_start": scenario.cold_start})
-    return scenario.model_copy(
-        update={"failures": failures.model_copy(update=alone), "fleet": written_out}
-    )
+    detection = fault.detection.times(factor)
+    return fault.model_copy(update={"detection": detection, "repairs": repairs})
 
 
 def starts_times(scenario: Scenario, factor: float) -> Scenario:

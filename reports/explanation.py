@@ -60,7 +60,7 @@ def binding_text(data: Data) -> str:
     constraint = data["explanation"]["constraint"]
     base, size = constraint["as_it_is"], counted(constraint["replicas"], "replica")
     if constraint["replicas"] == data["fleet"]["replicas"]:
-        return f"{size} are the fewest allowed"
+        return f"{size} are the fewest that `plan.replicas` allows"
     binding = [one for one in constraint["what_ifs"] if one["relieves"] in constraint["binding"]]
     if base["kept"] == base["runs"]:
         return f"not seen: {size} kept all of the first {base['runs']} periods, too"
@@ -191,18 +191,21 @@ def nine_text(data: Data) -> str:
     more = 1.0 - (1.0 - probability) / 10.0
     points = data["explanation"]["frontier"]
     at = next(p["usd_per_month"] for p in points if p["replicas"] == data["fleet"]["replicas"])
-    likely = [point for point in points if point["kept"] / point["runs"] >= more]
-    able = min(likely, key=lambda point: point["replicas"], default=None)
     ask = f"`--set sla.probability={more:g}` asks for it"
-    if able is None:
-        return f"One nine more ({percent(more)}) takes more than the sizes here; {ask}."
-    size, cost = counted(able["replicas"], "replica"), able["usd_per_month"]
-    extra = "" if cost is None or at is None else f", {extra_text(cost, at)} a month"
-    extra = extra.replace(", – a month", ", which this plan pays already")
+    runs = points[0]["runs"]
+    clean = min((p for p in points if p["kept"] == p["runs"]), key=size_of, default=None)
+    if clean is None:
+        return f"One nine more ({percent(more)}) takes more than the sizes here, it seems; {ask}."
+    size, extra = counted(clean["replicas"], "replica"), extra_text(clean["usd_per_month"], at)
+    extra = "at the same price" if extra == "–" else f"for {extra} a month"
     return (
-        f"One nine more ({percent(more)}) looks within reach of {size}{extra}: "
-        f"{able['runs'] - able['kept']} of {counted(able['runs'], 'period')} failed. {ask}."
+        f"One nine more ({percent(more)}): {size}, {extra}, did not fail in {runs} periods; that "
+        f"shows no more than {percent(clean['interval'][0])}. {ask}."
     )
+
+
+def size_of(point: Data) -> int:
+    return int(point["replicas"])
 
 
 def interval_text(row: Data) -> str:

@@ -7,7 +7,7 @@ from reports.tables import counted
 
 Data = dict[str, Any]
 
-LINES_SHOWN = 6
+LINES_SHOWN = 5
 """Lines that the answer in the terminal names; the page names all."""
 UNIT = {"cost": "USD/h", "gpus": "GPUs", "energy": "kW"}
 
@@ -28,12 +28,12 @@ def line_lines(data: Data) -> list[str]:
     if len(known) < 2:
         return []
     fates = [fate(line, data) for line in known]
-    tried = [index for index in ranked(known) if known[index]["fate"] not in NOTHING_RUN]
-    lines = [
-        f"    {choice_text(known[index])}: {fates[index]}"
-        for index in tried[:LINES_SHOWN]
-        if index != data["line"]
+    tried = [
+        index
+        for index in ranked(known)
+        if known[index]["fate"] not in NOTHING_RUN and index != data["line"]
     ]
+    lines = [f"    {choice_text(known[index])}: {fates[index]}" for index in tried[:LINES_SHOWN]]
     never = [line for line in known if line["fate"] in NOTHING_RUN]
     if len(tried) > LINES_SHOWN:
         lines.append(f"    and {counted(len(tried) - LINES_SHOWN, 'more line')}: see the report")
@@ -103,10 +103,10 @@ def value_text(line: Data, minimise: str) -> str:
 def fate(line: Data, data: Data) -> str:
     """What became of a line, and why it is not the answer.
 
-    >>> line = {"fate": "dear", "replicas": None, "sizes": [3, 9], "value": 24.0}
+    >>> line = {"fate": "dear", "replicas": None, "sizes": [1, 9], "value": 24.0, "lower_bound": 3}
     >>> data = {"minimise": "gpus", "line": 1, "lines": [line, {"value": 20.0}]}
     >>> fate(line, data)
-    'dearer from its fewest on, 3 replicas: 24 GPUs'
+    'dearer: the mean load alone takes 3 replicas, 24 GPUs'
     """
     value = value_text(line, data["minimise"])
     match line["fate"]:
@@ -117,10 +117,10 @@ def fate(line: Data, data: Data) -> str:
         case "dear" if line["replicas"] is not None:
             return f"{counted(line['replicas'], 'replica')} would do, as far as screened: {value}"
         case "dear":
-            least = counted(line["sizes"][0], "replica")
+            least = counted(max(line["lower_bound"], line["sizes"][0]), "replica")
             if line["value"] >= data["lines"][data["line"]]["value"]:
-                return f"dearer from its fewest on, {least}: {value}"
-            return f"no size that is better looks able (from {least}, {value}, on)"
+                return f"dearer: the mean load alone takes {least}, {value}"
+            return f"no size that is better looks able (the mean load takes {least}, {value})"
         case "not tried":
             return (
                 f"{counted(line['replicas'], 'replica')} look able at {value}; no error "

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from planner.metrics import Summary
@@ -117,7 +118,7 @@ def test_what_cannot_be_bought_is_not_the_answer():
     limited, _ = answer_of(few)
     assert free.scenario.replica.gpu.name == "l40s-48gb"
     assert limited.scenario.replica.gpu.name == "h100-sxm-80gb"
-    assert limited.lines[1].why_not.startswith("the mean load alone takes")
+    assert limited.lines[1].sizes == (1, 1) and limited.lines[1].found.fate == "unable"
     assert limited.question is few and limited.scenario.plan.choices == {}
 
 
@@ -205,3 +206,23 @@ def test_static_spares_are_a_choice():
             assert line.worth == pytest.approx(
                 3.0 * (line.size + line.scenario.failures.spare_nodes)
             )
+
+
+def test_infeasible_is_said_only_where_every_line_was_rejected():
+    """One GPU is hopeless, the other one is at the promise and cannot be certified."""
+
+    def figures_of(scenario, trial):
+        rng = np.random.default_rng((7, trial.replication))
+        share = 0.9 if scenario.replica.gpu.name == "h100-sxm-80gb" else 0.1
+        figures = runs(scenario, trial._replace(replication=0))
+        return figures | {"kept": bool(rng.random() < share)}
+
+    runs = Runs()
+    scenario = scenario_with(
+        {"replica.gpu": ["l40s-48gb", "h100-sxm-80gb"]}, plan={"replicas": "1..2"}
+    )
+    found = plan(scenario, figures_of, lambda line, trial, kept: None)
+    assert found.certificate.replicas is None
+    assert found.certificate.status == "not certified"
+    assert found.scenario.replica.gpu.name == "h100-sxm-80gb"
+    assert [line.found.fate for line in found.lines] == ["infeasible", "not certified"]

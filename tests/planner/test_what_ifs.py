@@ -22,6 +22,7 @@ from planner.what_ifs import (
 from scenarios.lines import variant
 from scenarios.loading import load, restore
 from simulator.control.starts import start_phases
+from simulator.inputs import draw_inputs
 from simulator.latency import step_time
 from simulator.simulate import pools, replica_limits
 from tests.oracles.small import small_scenario
@@ -148,6 +149,29 @@ def test_repairs_and_starts_are_multiplied(chat):
         base, other = (start_phases(each, each.fleet)[0]["cold"] for each in (zones, world))
         total = sum(time.mean_s for _, time in base)
         assert sum(time.mean_s for _, time in other) == pytest.approx(factor * total)
+
+
+def test_what_is_uncertain_stays_uncertain_in_every_world():
+    """Users who ask, a fault beside a preset, and the short form: each keeps its place."""
+    users = {"concurrent": 2000, "requests_per_user": "12/h"}
+    own = {"name": "own", "scope": "node", "rate": "1 per node-hour", "repair": "5min"}
+    group = small_scenario().traffic[0].as_yaml_data()
+    scenario = small_scenario(
+        traffic=[group | {"arrivals": {"kind": "poisson", "users": users}}],
+        failures={"presets": ["h100-mature"], "faults": [own]},
+        uncertain={
+            "traffic.0.arrivals.users.concurrent": {"within": "30%"},
+            "failures.faults.0.rate": {"within": "50%"},
+        },
+    )
+    drawn = draw_inputs(scenario, 1, 0)
+    assert len(drawn) == 2
+    moved = dict(inputs_times(scenario, 1.2))
+    assert draw_inputs(traffic_times(scenario, 1.2), 1, 0) == drawn
+    assert draw_inputs(moved["repair times"], 1, 0) == drawn
+    asking = traffic_times(scenario, 1.2).traffic[0].arrivals
+    assert asking.rate_per_s == asking.users.rate_per_s
+    assert asking.rate_per_s == pytest.approx(1.2 * scenario.traffic[0].arrivals.rate_per_s)
 
 
 @given(st.floats(0.5, 2.0))

@@ -15,6 +15,7 @@ from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
+    "merge": "Unite the runs that shards of a plan left (plan --shard).",
     "diff": "Tell what differs between two plans.",
     "report": "Draw the report of a finished plan again.",
     "validate": "Compare the simulator with measured runs, case by case.",

@@ -1,5 +1,5 @@
 """`fleetcast plan FILE`: the smallest certified fleet, its evidence and its report. With `--check`:
-fleetcast/recheck.py."""
+fleetcast/recheck.py, with `--shard`: fleetcast/shard.py."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED
+from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
 from fleetcast.price_age import warn_of_old_prices
 from scenarios.model import Scenario
 
@@ -25,10 +25,14 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 @click.option("--explain/--no-explain", "explained", default=True, show_default=True,
               help="What binds, how much room there is, what the answer hangs on: about as much "
               "work again.")  # fmt: skip
+@click.option("--shard", "share", metavar="I/N",
+              help="Plan nothing: simulate the I-th of N shares of what the plan will need, into "
+              "--runs. For batch systems; `fleetcast merge` unites the shares.")  # fmt: skip
 @options.settings
 @options.runs
 def command(
-    file: Path | None, plan_file: Path | None, explained: bool, overrides: tuple[str, ...],
+    file: Path | None, plan_file: Path | None, explained: bool, share: str | None,
+    overrides: tuple[str, ...],
     seed: int | None, out: Path | None, output: str, machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
@@ -41,14 +45,20 @@ def command(
     that is undecided within the budget.
     """
     from fleetcast.recheck import recheck
+    from fleetcast.shard import parse_shard, run_shard
     from reports.answer import plan_lines
     from reports.page import write_report
 
+    shard = None if share is None else parse_shard(share)
     if plan_file is not None:
+        if shard is not None:
+            raise Stop("--shard: is about plans, not about --check")
         raise SystemExit(recheck(plan_file, file, overrides, seed, output, machines, runs))
     if file is None:
         raise click.UsageError("Missing argument 'FILE'.", click.get_current_context())
     scenario = options.load_scenario(file, overrides, seed, needs=("sla", "plan", "price"))
+    if shard is not None:
+        raise SystemExit(run_shard(scenario, shard, output, machines, runs))
     warn_of_old_prices(scenario)
     folder = options.results_folder(out or Path("out") / scenario.name)
     data = finished_plan(folder, scenario, explained)
@@ -71,15 +81,13 @@ def make_plan(
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
     from fleetcast.plan_runs import runs_by_scenario
-    from fleetcast.progress import Verdicts, compile_first, watching
+    from fleetcast.progress import compile_first, telling, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
-    from planner.line_search import PARTS
     from planner.metrics import Figures
-    from planner.plan import PlanLine, plan, promise_of
+    from planner.plan import plan
     from planner.plan_data import as_json
-    from scenarios.lines import named
     from simulator.monte_carlo import Trial
     from simulator.results import finite, manifest, write_json
 
@@ -92,21 +100,11 @@ def make_plan(
         watching() as line,
     ):
         runs_of = runs_by_scenario(store, executor)
-        verdicts: dict[str, Verdicts] = {}
 
         def figures_of(own: Scenario, trial: Trial) -> Figures:
             return runs_of(own)(trial)
 
-        def tell(own: PlanLine, trial: Trial, kept: bool) -> None:
-            assert own.scenario is not None and own.sizes is not None
-            chosen = ", ".join(map(named, own.values.values()))
-            if chosen not in verdicts:
-                promise, largest = promise_of(own.scenario), own.sizes[1]
-                part = PARTS[0] if chosen else 1.0
-                verdicts[chosen] = Verdicts(line, promise, largest, chosen, part)
-            verdicts[chosen](trial, kept)
-
-        answer = plan(scenario, figures_of, tell)
+        answer = plan(scenario, figures_of, telling(line))
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
         evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)

@@ -2,13 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from planner.line_search import PARTS
+from planner.plan import PlanLine, promise_of
 from planner.search import SCREENING, Promise, periods_needed
+from scenarios.lines import named
 from simulator.monte_carlo import SERIES, Trial
 
 SILENCE_MAX_S = 30.0
@@ -72,6 +75,22 @@ class Verdicts:
         size = (trial.replicas, failed, self.candidate, self.largest)
         needed = periods_needed(*size, self.promise, self.part) if caught_up else None
         return needed if needed is not None and needed >= number else None
+
+
+def telling(line: Line) -> Callable[[PlanLine, Trial, bool], None]:
+    """Tells each verdict of a search over lines."""
+    verdicts: dict[str, Verdicts] = {}
+
+    def tell(own: PlanLine, trial: Trial, kept: bool) -> None:
+        assert own.scenario is not None and own.sizes is not None
+        chosen = ", ".join(map(named, own.values.values()))
+        if chosen not in verdicts:
+            promise, largest = promise_of(own.scenario), own.sizes[1]
+            part = PARTS[0] if chosen else 1.0
+            verdicts[chosen] = Verdicts(line, promise, largest, chosen, part)
+        verdicts[chosen](trial, kept)
+
+    return tell
 
 
 def roughly(seconds: float) -> str:

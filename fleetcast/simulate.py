@@ -67,7 +67,7 @@ def run_replications(
     ):
         runs = Runs(scenario, store, executor, Summary(objectives))
         for index in range(replications):
-            figures = runs(Trial(size, index), last_replication=replications - 1)
+            figures = runs(Trial(size, index), coming=range(index, replications))
             where = {"phase": "simulate", "replicas": size, "replication": index}
             rows.append(where | figures)
             line.tell(f"simulate {size} replicas", index + 1, replications)

@@ -82,20 +82,21 @@ class Runs:
         self.under_way: dict[Trial, Task[Finished]] = {}
         touch(self.folder)
 
-    def __call__(self, trial: Trial, last_replication: int | None = None) -> dict[str, Any]:
-        """The figures of a trial. The next replications of its fleet, up to `last_replication`,
-        are started ahead, unless this one was in the store."""
+    def __call__(self, trial: Trial, coming: range | None = None) -> dict[str, Any]:
+        """The figures of a trial. Replications of its fleet that will be asked for next are started
+        ahead, unless this one was in the store. coming: them, this one first; any number of those
+        that follow it if not given."""
         period = self.period(trial)
         self.store.asked.add(period)
         self.collect()
         known = None if trial in self.under_way else self.known(trial)
         if known is None or period in self.store.simulated:
-            self.start_ahead(trial, last_replication)
+            self.start_ahead(trial, coming)
         return as_read(self.simulated(trial).figures) if known is None else known
 
     def whole(self, trial: Trial) -> Run:
         """The run of a complete trial. Rows of requests are left out beyond REQUESTS_KEPT."""
-        self(trial, trial.replication)
+        self(trial, range(trial.replication, trial.replication + 1))
         run = read_whole(self.file_of_run(trial))
         if run is None:
             content = self.simulated(trial).run
@@ -154,12 +155,12 @@ class Runs:
         self.keep(trial, finished)
         return finished
 
-    def start_ahead(self, trial: Trial, last_replication: int | None) -> None:
-        """This trial and those after it."""
-        last = trial.replication + self.executor.ahead
-        if last_replication is not None:
-            last = min(last, last_replication)
-        for replication in range(trial.replication, last + 1):
+    def start_ahead(self, trial: Trial, coming: range | None) -> None:
+        """This trial and those after it, one for each worker."""
+        count = self.executor.ahead + 1
+        if coming is None:
+            coming = range(trial.replication, trial.replication + count)
+        for replication in coming[:count]:
             ahead = trial._replace(replication=replication)
             if ahead not in self.under_way and self.known(ahead) is None:
                 self.start(ahead)

@@ -37,9 +37,36 @@ def test_both_kinds_of_a_trial_may_be_under_way_at_once(tmp_path):
     with open_executor("local", 2) as executor:
         runs = runs_in(tmp_path, executor)
         for replication in range(30):
-            ahead = runs(Trial(2, replication, complete=False), 30)
-            assert runs(Trial(2, replication), 30) == ahead
+            coming = range(replication, 31)
+            ahead = runs(Trial(2, replication, complete=False), coming)
+            assert runs(Trial(2, replication), coming) == ahead
         assert all(len(runs.whole(Trial(2, replication))) > 5 for replication in range(30))
+
+
+class Noting(Here):
+    """Notes what it is given, of which it does two more ahead."""
+
+    def __init__(self):
+        self.ahead, self.given = 2, []
+
+    def submit(self, work, trial, *rest):
+        self.given.append(trial.replication)
+        return super().submit(work, trial, *rest)
+
+
+@pytest.mark.parametrize(
+    "coming, given",
+    [
+        (None, [1, 2, 3]),
+        (range(1, 2), [1]),
+        (range(1, 9, 3), [1, 4, 7]),
+        (range(1, 7, 3), [1, 4]),
+    ],
+)
+def test_only_what_is_coming_is_started_ahead(tmp_path, coming, given):
+    executor = Noting()
+    runs_in(tmp_path, executor)(Trial(2, 1), coming)
+    assert executor.given == given
 
 
 def test_a_request_takes_no_more_memory_than_promised():

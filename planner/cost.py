@@ -46,7 +46,7 @@ class EnergyUse(NamedTuple):
     assumed: bool
     """Whether the scenario left one of them to the catalogue's assumption."""
     asked: bool
-    """Whether the scenario speaks of energy."""
+    """Whether the scenario speaks of energy, or its plan makes it small."""
 
 
 class Cost(NamedTuple):
@@ -224,7 +224,8 @@ def energy_use(
         idle=energy.idle,
         busy=energy.busy,
         assumed=energy.idle == assumed["idle"].share or energy.busy == assumed["busy"].share,
-        asked=scenario.energy is not None,
+        asked=scenario.energy is not None
+        or (scenario.plan is not None and scenario.plan.minimise == "energy"),
     )
 
 

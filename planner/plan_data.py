@@ -23,7 +23,8 @@ def as_json(plan: Plan, explanation: Explanation | None = None) -> dict[str, Any
     scenario, certificate = plan.scenario, plan.certificate
     assert scenario.sla is not None and scenario.plan is not None
     shown = certificate.tally(plan.shown) or Tally(plan.shown, 0, 0, "undecided")
-    rows = plan.shown_rows
+    rows, sizes = plan.shown_rows, plan.lines[plan.line].sizes
+    assert sizes is not None
     return {
         "name": scenario.name,
         "scenario_hash": plan.question.hash,
@@ -57,8 +58,8 @@ def as_json(plan: Plan, explanation: Explanation | None = None) -> dict[str, Any
         "sizes": [tally_json(tally, plan) for tally in certificate.tallies],
         "screened": screened(certificate.screened),
         "search": {
-            "first": scenario.plan.replicas[0],
-            "last": scenario.plan.replicas[1],
+            "first": sizes[0],
+            "last": sizes[1],
             "lower_bound": plan.bracket.low,
             "first_guess": plan.bracket.start,
         },

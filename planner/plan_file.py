@@ -193,7 +193,7 @@ class Search(Record):
     """Where the search looked, on the chosen line."""
 
     first: int
-    """The scenario's `plan.replicas`."""
+    """The scenario's `plan.replicas`, as far as `gpus_available` and autoscaling allow."""
     last: int
     lower_bound: int
     """Fewer replicas do not keep up with the mean load."""

@@ -60,7 +60,7 @@ def binding_text(data: Data) -> str:
     constraint = data["explanation"]["constraint"]
     base, size = constraint["as_it_is"], counted(constraint["replicas"], "replica")
     if constraint["replicas"] == data["fleet"]["replicas"]:
-        return f"{size} are the fewest that `plan.replicas` allows"
+        return f"not asked: no fewer than {size} are allowed"
     binding = [one for one in constraint["what_ifs"] if one["relieves"] in constraint["binding"]]
     if base["kept"] == base["runs"]:
         return f"not seen: {size} kept all of the first {base['runs']} periods, too"

@@ -24,8 +24,18 @@ def fleet_parts(scenario: Data) -> list[tuple[str, Data | None]]:
         ("Guards", guards | buckets),
         ("Failures", failures(failing) if failing else {"failures": "none"}),
         ("Where replicas stand", fleet.get("topology") if moves else None),
-        ("Starts", fleet.get("cold_start") if moves else None),
+        ("Starts", starts(fleet.get("cold_start")) if moves else None),
     ]
+
+
+def starts(given: Any) -> Data | None:
+    """By phases, or one time for all of it.
+
+    >>> starts("20.0s"), starts({"image": "3s"})
+    ({'every start': '20.0s'}, {'image': '3s'})
+    """
+    by_phases = given is None or (isinstance(given, dict) and "image" in given)
+    return given if by_phases else {"every start": given}
 
 
 def failures(data: Data) -> Data:

@@ -97,7 +97,11 @@ def fleet(line: Data) -> str:
 
 
 def value_text(line: Data, minimise: str) -> str:
-    return "–" if line["value"] is None else f"{line['value']:,.4g} {UNIT[minimise]}"
+    """Of a size that was not run it is a bound: idle, and as small as it may be."""
+    if line["value"] is None:
+        return "–"
+    bound = "at least " if line["replicas"] is None else ""
+    return f"{bound}{line['value']:,.4g} {UNIT[minimise]}"
 
 
 def fate(line: Data, data: Data) -> str:
@@ -106,7 +110,7 @@ def fate(line: Data, data: Data) -> str:
     >>> line = {"fate": "dear", "replicas": None, "sizes": [1, 9], "value": 24.0, "lower_bound": 3}
     >>> data = {"minimise": "gpus", "line": 1, "lines": [line, {"value": 20.0}]}
     >>> fate(line, data)
-    'dearer: the mean load alone takes 3 replicas, 24 GPUs'
+    'no better: the mean load alone takes 3 replicas, at least 24 GPUs'
     """
     value = value_text(line, data["minimise"])
     match line["fate"]:
@@ -119,7 +123,7 @@ def fate(line: Data, data: Data) -> str:
         case "dear":
             least = counted(max(line["lower_bound"], line["sizes"][0]), "replica")
             if line["value"] >= data["lines"][data["line"]]["value"]:
-                return f"dearer: the mean load alone takes {least}, {value}"
+                return f"no better: the mean load alone takes {least}, {value}"
             return f"no size that is better looks able (the mean load takes {least}, {value})"
         case "not tried":
             return (

@@ -119,6 +119,12 @@ def faults_of_choices(scenario: Scenario, document: Document, context: Context) 
     for key, values in choices.items():
         at = ("plan", "choices", key)
         where = f"plan.choices.{key}"
+        if key == "fleet.replicas":
+            yield Fault(document.place(at), where, "searched anyway", "its range in plan.replicas")
+            continue
+        if any(value in values[:index] for index, value in enumerate(values)):
+            yield Fault(document.place(at), where, "the same value twice", "values that differ")
+            continue
         if path_of(key)[0] not in OURS:
             allowed = f"a key of {', '.join(OURS)}, such as replica.gpu"
             yield Fault(document.place(at), where, "not ours to choose", allowed)

@@ -98,6 +98,9 @@ def test_a_variant_differs_in_what_was_changed_alone(loaded):
         ("{fleet.others.3.replicas: 1..2}", "", "plan.choices.fleet.others.3.replicas: no such"),
         ("{traffic.0.arrivals.rate: [1/s]}", "", "plan.choices.traffic.0.arrivals.rate: not ours "
          "to choose\n    allowed: a key of replica, fleet, failures, latency"),
+        ("{fleet.replicas: [1, 2]}", "", "plan.choices.fleet.replicas: searched anyway\n    "
+         "allowed: its range in plan.replicas"),
+        ("{replica.tensor_parallel: [1, 1]}", "", "the same value twice"),
         ("{replica.tensor_parallel: []}", "", "plan.choices.replica.tensor_parallel: got []"),
         ("{replica.tensor_parallel: [3]}", "", "tensor_parallel.0: got 3\n    allowed: 1, 2"),
         ("{replica.precision: [nvfp4]}", "", "no combination can be: replica: precision the GPU"),

@@ -39,7 +39,7 @@ traffic: $(READY)  ## fitted traffic against recorded, and docs/traffic-fits.md,
 	$(BIN)/python -m benchmarks.traffic $(TRACES) --docs docs/traffic-fits.md
 
 planner-study: $(READY)  ## the planner's own error and cost, and docs/planner-study.md
-	$(BIN)/python -m benchmarks.planner_study --trials 300 --docs docs/planner-study.md
+	$(BIN)/python -m benchmarks.planner_study --trials 100 --docs docs/planner-study.md
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
 	$(BIN)/mkdocs build --strict

@@ -16,7 +16,7 @@ from simulator.results import finite, write_text
 
 
 @click.command()
-@click.option("--trials", type=click.IntRange(min=2), default=300, show_default=True,
+@click.option("--trials", type=click.IntRange(min=2), default=100, show_default=True,
               help="Searches of each scenario with each router.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")

@@ -105,9 +105,9 @@ def test_shards_of_a_plan_with_a_choice(fleetcast):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [("--set", CHOICES), ("--set", "fleet.router=round-robin")])
-def test_where_luck_decides_each_round_leaves_less(fleetcast, changes):
-    """Two lines, or sizes that inherit nothing. From the merged store shards know more."""
+def test_where_luck_decides_each_round_leaves_less(fleetcast):
+    """Sizes that inherit nothing. From the merged store shards know more."""
+    changes = ("--set", "fleet.router=round-robin")
     cold, alone = planned(fleetcast, "tiny.yaml", "cold", "alone", *changes)
     missing = [alone]
     for runs in ("first", "second"):

@@ -273,20 +273,6 @@ def test_a_killed_worker_changes_nothing(tmp_path, alone, name):
 
 
 @pytest.mark.slow
-@needs_dask
-def test_dask_chooses_and_explains_as_this_machine_does(tmp_path):
-    """Two lines, and an explanation."""
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    choices = "plan.choices={replica.engine.max_num_seqs: [1, 2]}"
-    for name in ("local", "dask"):
-        machines = ("--workers", 2, "--executor", name, "--runs", f"runs-{name}")
-        finished(start(tmp_path, name, "--set", choices, *machines))
-    plan = json.loads((tmp_path / "dask" / "plan.json").read_text())
-    assert len(plan["lines"]) == 2 and plan["explanation"]["constraint"]["what_ifs"]
-    assert content(tmp_path / "dask") == content(tmp_path / "local")
-
-
-@pytest.mark.slow
 def test_two_commands_at_once_share_a_store(tmp_path, alone):
     (tmp_path / "tiny.yaml").write_text(TINY)
     both = [start(tmp_path, out, "--workers", 2) for out in ("one", "two")]

@@ -279,4 +279,4 @@ def test_the_statement_says_what_the_certificate_covers():
     assert what_is_given(small_scenario()).endswith("failure rates are taken as given.")
     told = what_is_given(uncertain({RATE: {"within": 0.2}, "step_time": {"sd": 0.1}}))
     assert "(traffic.0.arrivals.rate 5/s within 20 %; step_time sd 10 %)" in told
-    assert "the certificate covers them" in told and "all other rates" in told
+    assert "the promise is about periods so drawn" in told and "all other rates" in told

@@ -1,18 +1,16 @@
 """What a fleet costs and draws: by the hour, by the month, and by what it really served."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from scenarios.catalogue import load_catalogue
 from scenarios.fleet import Replica
-from scenarios.model import Scenario
+from scenarios.model import Minimised, Scenario
 from scenarios.price import Energy, Owned, Purchase
 
 HOURS_PER_MONTH = 720.0
 """Thirty days."""
-
-Objective = Literal["cost", "gpus", "energy"]
 
 
 class PoolCost(NamedTuple):
@@ -109,7 +107,7 @@ def fleet_cost(scenario: Scenario, replicas: int, periods: pd.DataFrame) -> Cost
 
 
 def objective_value(
-    objective: Objective, scenario: Scenario, replicas: int, periods: pd.DataFrame
+    objective: Minimised, scenario: Scenario, replicas: int, periods: pd.DataFrame
 ) -> float:
     """What a search makes small, of a main pool of `replicas` that served `periods`, at a time in
     the mean: USD per hour, GPUs paid for, or kW at the meter.
@@ -119,13 +117,13 @@ def objective_value(
     return value_of(objective, scenario, uses(scenario, replicas, periods))
 
 
-def objective_floor(objective: Objective, scenario: Scenario, replicas: int) -> float:
+def objective_floor(objective: Minimised, scenario: Scenario, replicas: int) -> float:
     """The same at least, before any run: idle, at its smallest, and without the nodes that a fault
     may take away unpaid."""
     return value_of(objective, scenario, least_uses(scenario, replicas))
 
 
-def value_of(objective: Objective, scenario: Scenario, of_pools: list[Use]) -> float:
+def value_of(objective: Minimised, scenario: Scenario, of_pools: list[Use]) -> float:
     match objective:
         case "cost":
             return sum(pool.usd_per_hour for pool in pool_costs(scenario, of_pools))

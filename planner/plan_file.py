@@ -7,6 +7,7 @@ null.
 
 from typing import Any, Literal
 
+from scenarios.model import Minimised
 from scenarios.part import Misfit, Record, misfits
 from scenarios.price import Purchase
 from simulator.provenance import Origin
@@ -361,7 +362,7 @@ class PlanFile(Record):
     seed: int
     statement: str
     """What the plan says, word for word, with its scope."""
-    minimise: Literal["cost", "gpus", "energy"]
+    minimise: Minimised
     line: int
     """Which of `lines` was chosen or, where none was certified, is the one that is shown."""
     choice: dict[str, str]

@@ -89,6 +89,9 @@ Choices = Annotated[
 ]
 
 
+Minimised = Literal["cost", "gpus", "energy"]
+
+
 class PlanBounds(Part):
     """Where the planner may search."""
 
@@ -102,7 +105,7 @@ class PlanBounds(Part):
     fleets; the cheapest certified one of all is the answer."""
     gpus_available: dict[str, Count] = Field(default_factory=dict, examples=["{h100-sxm-80gb: 16}"])
     """How many GPUs of a kind can be had; no limit for those not named."""
-    minimise: Literal["cost", "gpus", "energy"] = "cost"
+    minimise: Minimised = "cost"
     """What makes one certified fleet better than another."""
 
 

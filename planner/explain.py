@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from planner.bracket import draw_periods
 from planner.cost import HOURS_PER_MONTH, objective_value, varies
@@ -56,10 +56,11 @@ class Kept(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """Clopper and Pearson's, 95 %, of the share that is kept."""
-        low, high = stats.beta.ppf(
-            [0.025, 0.975], [self.kept, self.kept + 1],
+        low, high = special.betaincinv(
+            [self.kept, self.kept + 1],
             [self.runs - self.kept + 1, self.runs - self.kept],
-        )  # fmt: skip
+            [0.025, 0.975],
+        )
         return (
             0.0 if self.kept == 0 else float(low),
             1.0 if self.kept == self.runs else float(high),

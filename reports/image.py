@@ -21,6 +21,11 @@ INK, GREY, PALE = "#1f2933", "#6b7785", "#d5dbe1"
 
 BROAD, NARROW = (9.6, 5.8), (9.6, 3.9)
 """Sizes of figures, inches."""
+ON_PAGE = {
+    "#ffffff": "paper", PALE: "line", GREY: "soft", INK: "ink", BLUE: "blue", ORANGE: "orange",
+    GREEN: "green", VERMILLION: "vermillion", PURPLE: "purple", SKY: "sky", YELLOW: "yellow",
+}  # fmt: skip
+"""Names of our colours in report.css, which has them for light and for dark."""
 
 STYLE = {
     "font.size": 9.0,
@@ -70,7 +75,8 @@ def write_png(figure: Figure, path: Path) -> None:
 
 def inline_svg(figure: Figure, name: str) -> str:
     """The figure as an <svg> element to put into HTML; `name` keeps its ids apart from those of
-    the page's other figures. A screen reader says its title."""
+    the page's other figures. Its colours are those of the page, light or dark; a screen reader
+    says its title."""
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name}):
@@ -81,6 +87,8 @@ def inline_svg(figure: Figure, name: str) -> str:
     drawing = re.sub(r'<g id="[^"]*"', "<g", drawing)
     box = re.search(r'viewBox="[^"]*"', drawing)
     assert box is not None, "matplotlib writes a viewBox"
+    for colour, name_on_page in ON_PAGE.items():
+        drawing = drawing.replace(colour.lower(), f"var(--{name_on_page})")
     title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
     opening = f'<svg {box[0]} role="img" aria-label="{escape(title)}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, drawing, count=1)

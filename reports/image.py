@@ -75,20 +75,30 @@ def write_png(figure: Figure, path: Path) -> None:
 
 def inline_svg(figure: Figure, name: str) -> str:
     """The figure as an <svg> element to put into HTML; `name` keeps its ids apart from those of
-    the page's other figures. Its colours are those of the page, light or dark; a screen reader
-    says its title."""
+    the page's other figures. A screen reader says its title."""
+    title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
+    return on_page(svg(figure, name), title)
+
+
+def svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG file; `name` makes its ids."""
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
-    drawing = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def on_page(drawing: str, alt: str) -> str:
+    """An SVG file as an element of a page: its colours are those of the page, light or dark; a
+    screen reader says `alt`. Groups that were given an id of ours (`axis-x`) have it as class."""
     drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r'<g id="(axis-\w)"', r'<g class="\1"', drawing)
     # Ids of groups count up from 1 in every figure and nothing refers to them.
     drawing = re.sub(r'<g id="[^"]*"', "<g", drawing)
-    box = re.search(r'viewBox="[^"]*"', drawing)
-    assert box is not None, "matplotlib writes a viewBox"
     for colour, name_on_page in ON_PAGE.items():
         drawing = drawing.replace(colour.lower(), f"var(--{name_on_page})")
-    title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(title)}">'
+    box = re.search(r'viewBox="[^"]*"', drawing)
+    assert box is not None, "matplotlib writes a viewBox"
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, drawing, count=1)

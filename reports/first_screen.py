@@ -28,33 +28,36 @@ def sure(plan: Data) -> Tile:
     kept = certificate["replications"] - certificate["failed"]
     periods = f"{kept} of {counted(certificate['replications'], 'fresh period')} kept"
     if certificate["status"] == "certified":
-        return Tile("How sure", goal, f"at {percent(certificate['confidence'])} confidence: {periods}")
-    return Tile("How sure", f"{goal} not shown", f"{periods} with {counted(plan['figures_of'], 'replica')}")
+        confidence = percent(certificate["confidence"])
+        return Tile("How sure", goal, f"at {confidence} confidence: {periods}")
+    return Tile("How sure", f"{goal} not shown", f"{periods} with {shown_text(plan)}")
 
 
 def cost(plan: Data) -> Tile:
     money = plan["cost"]
-    of = "" if plan["fleet"]["replicas"] is not None else f", {counted(plan['figures_of'], 'replica')}"
-    return Tile(
-        "What it costs",
-        f"{usd(money['usd_per_month'], 0)}/month",
+    rates = (
         f"{usd(money['usd_per_hour'])} per hour, {usd(money['usd_per_million_tokens'], 3)} per "
-        f"million tokens{of}",
+        "million tokens"
     )
+    of = "" if plan["fleet"]["replicas"] is not None else f", {shown_text(plan)}"
+    return Tile("What it costs", f"{usd(money['usd_per_month'], 0)}/month", rates + of)
+
+
+def shown_text(plan: Data) -> str:
+    return counted(plan["figures_of"], "replica")
 
 
 def room(plan: Data) -> Tile:
     """Certified headroom; without an explanation nobody looked."""
-    found = plan["explanation"]
+    about, found = "Room to grow", plan["explanation"]
     if found is None:
-        return Tile("Room to grow", "not asked", "the plan was made with --no-explain"
-                    if plan["fleet"]["replicas"] is not None else "there is no certified fleet")  # fmt: skip
-    headroom = found["headroom"]
+        certified = plan["fleet"]["replicas"] is not None
+        return Tile(about, "not asked", "--no-explain" if certified else "no fleet is certified")
+    headroom, refused = found["headroom"], found["headroom"]["refused"]
     if not headroom["replications"]:
-        return Tile("Room to grow", "none certified", f"{headroom['refused']:g} × the traffic is refused")
-    refused = headroom["refused"]
+        return Tile(about, "none certified", f"{refused:g} × the traffic is refused")
     more = f"{refused:g} × is not" if refused else "the most that was tried"
-    return Tile("Room to grow", f"{headroom['factor']:g} × the traffic", f"is certified, too; {more}")
+    return Tile(about, f"{headroom['factor']:g} × the traffic", f"is certified, too; {more}")
 
 
 def breaks_first(plan: Data, used: pd.DataFrame, objectives: list[Objective]) -> Tile:
@@ -72,5 +75,3 @@ def breaks_first(plan: Data, used: pd.DataFrame, objectives: list[Objective]) ->
     binding = found["constraint"]["binding"] if found else []
     lacks = f"; one fewer lacks {' and '.join(binding)}" if binding else ""
     return Tile(about, tightest, uses + lacks)
-
-

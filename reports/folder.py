@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from planner.verdict import keeps, used_share
@@ -109,15 +110,8 @@ def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str
 
 def broken_periods(values: pd.DataFrame, objectives: list[Objective]) -> set[int]:
     """Replications that break some objective."""
-    return {
-        int(replication)
-        for replication, row in values.iterrows()
-        if any(
-            pd.notna(row[one.text]) and not keeps(row[one.text], one)
-            for one in objectives
-            if one.text in row
-        )
-    }
+    used = used_shares(values, objectives)
+    return set(map(int, used.index[used > 1.0]))
 
 
 def used_by_objective(values: pd.DataFrame, objectives: list[Objective]) -> pd.DataFrame:
@@ -139,4 +133,6 @@ def used_shares(values: pd.DataFrame, objectives: list[Objective]) -> pd.Series:
 def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | None:
     """The period that uses most of what some objective allows; the first of several."""
     used = used_shares(values, objectives)
-    return None if used.empty or used.isna().all() else int(used.idxmax())
+    if used.empty or used.isna().all():
+        return None
+    return int(used.index.to_numpy()[np.nanargmax(used)])

@@ -14,9 +14,7 @@ from reports.figure_rows import (
     count_rows,
     hardest,
     latency_rows,
-    objective_rows,
     periods_with_outage,
-    size_rows,
 )
 from reports.first_screen import tiles
 from reports.folder import (
@@ -29,8 +27,10 @@ from reports.folder import (
     used_by_objective,
 )
 from reports.lines import line_rows
+from reports.objectives import objective_rows
 from reports.panels import course_data, panels_of, remove_stale
 from reports.rendering import put_pictures, render, script_data, write_page
+from reports.sizes import size_rows
 from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
 
@@ -42,7 +42,7 @@ FILES = {
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
     "requests.parquet": "requests of the periods that are shown, or a sample of them",
     "replications.parquet": "every simulated period of every size, with its figures",
-    "latencies.parquet": "histograms of TTFT, TPOT, E2E and of gaps between tokens, of every period",
+    "latencies.parquet": "histograms of TTFT, TPOT, E2E and gaps between tokens, per period",
     "timeline.parquet": "traffic, queue, batch, KV cache and replicas over time",
     "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
@@ -88,7 +88,7 @@ def write_report(folder: Path) -> Path:
 
 def common(results: Results, values: pd.DataFrame) -> Data:
     """What the pages of a plan and of a simulation both tell."""
-    answer, scenario, objectives = results.answer, results.scenario, objectives_of(results)
+    answer, scenario = results.answer, results.scenario
     accounts = answer["accounts"]
     promised = (scenario.get("sla") or {}).get("probability", 1.0)
     told = {
@@ -99,7 +99,7 @@ def common(results: Results, values: pd.DataFrame) -> Data:
         "shown": tables.counted(results.replicas, "replica"),
         "period_count": len(values),
         "promised": promised,
-        "objectives": objective_rows(answer["objectives"], values, objectives, promised),
+        "objectives": objective_rows(answer["objectives"], values, promised),
         "latencies": latency_rows(answer["metrics"]),
         "counts": count_rows(answer["metrics"]),
         "accounts": accounts and account_rows(accounts),

@@ -89,16 +89,17 @@ def course_data(results: Results, values: pd.DataFrame) -> Data | None:
     _, per_unit_s = inside.time_unit(float(rows["time_s"].max()))
     at = rows[rows["time_s"].isin(times_s)]
     broken = broken_periods(values, objectives)
-    tables = {name: at.pivot(index="replication", columns="time_s", values=name) for name in inside.NAMES}
+    tables = {
+        name: at.pivot(index="replication", columns="time_s", values=name).ffill(axis=1).round(3)
+        for name in inside.NAMES
+    }
     return {
         "times": [round(time_s / per_unit_s, 4) for time_s in times_s],
         "replications": replications,
         "labels": [label(one, place, broken) for place, one in enumerate(replications)],
         "facts": [facts(one, values, objectives, results.incidents) for one in replications],
         "series": {
-            name: [
-                [round(float(value), 3) for value in table.loc[one].ffill()] for one in replications
-            ]
+            name: table.loc[replications].to_numpy(dtype=float).tolist()
             for name, table in tables.items()
         },
     }
@@ -119,11 +120,11 @@ def facts(
     """What a period's objectives came to, and its faults, in a line."""
     told = []
     if replication in values.index:
-        row = values.loc[replication]
+        row = values.loc[replication].dropna().astype(float).to_dict()
         told = [
-            f"{objective.text}: {shown(objective.metric, float(row[objective.text]))}"
+            f"{objective.text}: {shown(objective.metric, row[objective.text])}"
             for objective in objectives
-            if objective.text in row and pd.notna(row[objective.text])
+            if objective.text in row
         ]
     own = incidents[incidents["replication"] == replication]
     faults = [

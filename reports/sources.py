@@ -1,5 +1,7 @@
 """Where each input of a result comes from: measured, calibrated, published, given or assumed."""
 
+import re
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -31,7 +33,6 @@ def sources(scenario: Data, step_times: list[Data]) -> list[Source]:
     replicas = [replica, *(pool["replica"] for pool in scenario["fleet"].get("others", []))]
     gpus = {used["gpu"]["name"]: used["gpu"] for used in replicas}
     engines = {used["engine"]["name"]["name"]: used["engine"]["name"] for used in replicas}
-    spreads = scenario.get("uncertain") or {}
     return [
         *(traffic(group) for group in scenario["traffic"]),
         catalogued("Model", scenario["model"]),
@@ -39,10 +40,16 @@ def sources(scenario: Data, step_times: list[Data]) -> list[Source]:
         *(catalogued("Engine", engine) for engine in engines.values()),
         *(step_time(entry, len(step_times) > 1) for entry in step_times),
         *faults(scenario.get("failures")),
-        *starts(scenario),
+        *starts(scenario["fleet"].get("cold_start")),
         *prices(scenario.get("price")),
-        *([Source("Uncertain", ", ".join(spreads), GIVEN, "drawn anew for each period")] * bool(spreads)),
+        *given("Uncertain", scenario.get("uncertain") or (), "drawn anew for each period"),
     ]
+
+
+def given(what: str, names: Iterable[str], source: str = OURS) -> list[Source]:
+    """A row of what the scenario says itself; none where that is nothing."""
+    told = ", ".join(names)
+    return [Source(what, told, GIVEN, source)] if told else []
 
 
 def traffic(group: Data) -> Source:
@@ -50,8 +57,8 @@ def traffic(group: Data) -> Source:
     name, arrivals, preset = f"Traffic {group['name']}", group["arrivals"], group.get("preset")
     recorded = next((one for one in arrivals.values() if is_file(one)), None)
     if recorded:
-        digest = recorded["sha256"][:12]
-        return Source(name, "recorded", "measured", f"{PurePath(recorded['path']).name}, sha256 {digest}")
+        file = f"{PurePath(recorded['path']).name}, sha256 {recorded['sha256'][:12]}"
+        return Source(name, "recorded", "measured", file)
     if preset:
         source = f"fitted to {preset['source']}, {preset['date']}; own keys are the scenario's"
         return Source(name, f"preset {preset['name']}", "measured", source)
@@ -64,7 +71,7 @@ def is_file(value: Any) -> bool:
 
 def catalogued(what: str, facts: Data) -> Source:
     """Facts with a source of their own: the catalogue's, or those of a file of the user's."""
-    source = facts.get("source") or ""
+    source = facts.get("source")
     if not source:
         return Source(what, facts["name"], GIVEN, OURS)
     guessed = any(word in source for word in GUESSED)
@@ -74,48 +81,45 @@ def catalogued(what: str, facts: Data) -> Source:
 
 def step_time(entry: Data, of_several: bool) -> Source:
     name = f"Step time of pool {entry['pool']}" if of_several else "Step time"
-    known = "error not known"
+    known = OURS if entry["origin"] == GIVEN else "error not known"
     if "tpot_p90" in entry["error_pct"]:
         known = "TPOT within {} in half of such cases, {} in nine of ten".format(*error_band(entry))
-    elif entry["origin"] == GIVEN:
-        known = OURS
     return Source(name, entry["rests_on"], entry["origin"], known)
 
 
-def faults(given: Data | None) -> list[Source]:
+def faults(failures: Data | None) -> list[Source]:
     """Each preset, and the faults that the scenario says itself."""
-    if not given:
-        return [Source("Failures", "none", GIVEN, OURS)]
-    told = Failures.model_validate(given)
+    if not failures:
+        return given("Failures", ["none"])
+    told = Failures.model_validate(failures)
     rows = [
         Source("Failures", f"preset {one.name}", "published", f"{one.source}, {one.date}")
         for one in told.presets
     ]
     named = {fault.name for preset in told.presets for fault in preset.faults}
-    own = [fault.name for fault in told.all if fault.name not in named]
-    return rows + [Source("Failures", ", ".join(own), GIVEN, OURS)] * bool(own)
+    return rows + given("Failures", [one.name for one in told.all if one.name not in named])
 
 
-def starts(scenario: Data) -> list[Source]:
+def starts(phases: Any) -> list[Source]:
     """Phases as others published them, and those that the scenario says itself."""
-    given = scenario["fleet"].get("cold_start")
-    if not (isinstance(given, dict) and "image" in given):
-        return [Source("Cold start", "one time for all of it", GIVEN, OURS)]
-    own, known = ColdStart.model_validate(given), ColdStart.model_validate({})
+    what = "Cold start"
+    if not (isinstance(phases, dict) and "image" in phases):
+        return given(what, ["one time for all of it"])
+    own, known = ColdStart.model_validate(phases), ColdStart.model_validate({})
     said = [name for name in ColdStart.model_fields if getattr(own, name) != getattr(known, name)]
     told = load_catalogue().cold_start
     published = [name for name in told if name not in said]
-    names = {told[name].source.split(";")[0].split(",")[0] for name in published}
-    rows = [
-        Source("Cold start", ", ".join(published).replace("_", " "), "published", "; ".join(sorted(names)))
-    ] * bool(published)
-    return rows + [Source("Cold start", ", ".join(said).replace("_", " "), GIVEN, OURS)] * bool(said)
+    where = sorted({re.split("[;,]", told[name].source)[0] for name in published})
+    rows = [Source(what, spoken(published), "published", "; ".join(where))] if published else []
+    return rows + given(what, [spoken(said)])
 
 
-def prices(given: Data | None) -> list[Source]:
-    if not given:
+def spoken(names: Iterable[str]) -> str:
+    return ", ".join(names).replace("_", " ")
+
+
+def prices(told: Data | None) -> list[Source]:
+    if not told:
         return []
-    told = given.get("source") or ""
-    dated = ", ".join(text for text in (told, given.get("date") or "") if text)
-    gpus = ", ".join(given.get("gpus") or {})
-    return [Source("Prices", gpus, GIVEN, dated or f"{OURS}, without a source")]
+    dated = ", ".join(text for text in (told.get("source"), told.get("date")) if text)
+    return given("Prices", told.get("gpus") or {}, dated or f"{OURS}, without a source")

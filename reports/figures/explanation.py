@@ -62,11 +62,21 @@ def used(side: Data) -> float:
 
 def lever_text(one: Data, step: str) -> str:
     sides = [
-        f"{sign}{step}: {one[side]['kept']} of {one[side]['runs']} periods kept, "
-        f"{'never done' if one[side]['used'] is None else percent(round(one[side]['used'], 3))} used"
-        for side, sign in (("less", "-"), ("more", "+"))
+        f"{sign}{step}: {side_text(one[side])}" for side, sign in (("less", "-"), ("more", "+"))
     ]
     return "\n".join([one["input"], *sides])
+
+
+def side_text(side: Data) -> str:
+    """
+    >>> side_text({"kept": 4, "runs": 20, "used": 1.234})
+    '4 of 20 periods kept, 123.4% used'
+    >>> side_text({"kept": 0, "runs": 2, "used": None})
+    '0 of 2 periods kept, more used than is shown'
+    """
+    share = "more" if side["used"] is None else percent(round(side["used"], 3))
+    beyond = " than is shown" if side["used"] is None else ""
+    return f"{side['kept']} of {side['runs']} periods kept, {share} used{beyond}"
 
 
 def frontier(data: Data) -> Panel | None:

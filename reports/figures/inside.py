@@ -62,9 +62,7 @@ def timeline(rows: pd.DataFrame, shown: Shown, incidents: pd.DataFrame) -> list[
     return [column_panel(rows, column, shown, incidents) for column in NAMES]
 
 
-def column_panel(
-    rows: pd.DataFrame, column: str, shown: Shown, incidents: pd.DataFrame
-) -> Panel:
+def column_panel(rows: pd.DataFrame, column: str, shown: Shown, incidents: pd.DataFrame) -> Panel:
     last_s = float(rows["time_s"].max())
     unit, per_unit_s = time_unit(last_s)
     most = text_of(column, float(rows[column].max()))
@@ -142,7 +140,7 @@ def instant_marks(
     }
     marks = []
     for time_s in instants(spread.index.to_numpy(dtype=float)):
-        low, high = spread.loc[time_s, 0.05], spread.loc[time_s, 0.95]
+        low, high = spread.loc[time_s, [0.05, 0.95]].tolist()
         lines = [
             f"at {time_s / per_unit_s:.4g} {unit}",
             f"9 of 10 periods: {text_of(column, low)} to {text_of(column, high)}",
@@ -179,7 +177,8 @@ def name_faults(axes: Axes, incidents: pd.DataFrame, per_unit_s: float, last_s: 
     if len(incidents) > LABELLED_MAX:
         return
     before, high = -last_s, False
-    for begin_s, fault in zip(incidents["begin_s"].clip(lower=0.0), incidents["fault"], strict=True):
+    begins_s = incidents["begin_s"].clip(lower=0.0)
+    for begin_s, fault in zip(begins_s, incidents["fault"], strict=True):
         high = not high and begin_s - before < CLOSE * last_s
         before = begin_s
         axes.annotate(
@@ -210,10 +209,10 @@ def heat_map(rows: pd.DataFrame, order: list[int], broken: set[int]) -> Panel:
     unit, per_unit_s = time_unit(last_s)
     table = rows.pivot(index="replication", columns="time_s", values="waiting").reindex(order)
     most = rows.groupby("replication")["waiting"].max()
-    title = f"The queue in every period, the worst on top: up to {number(float(most.max()))} waiting"
+    title = f"Every period, the worst on top: at most {number(float(most.max()))} waiting"
     height_in = min(2.2 + 0.03 * len(order), 4.6)
     figure, axes = blank(
-        title, "periods, by how much of an objective they use", f"time in the period ({unit})",
+        title, "periods; colour: requests waiting", f"time in the period ({unit})",
         height_in=height_in,
     )  # fmt: skip
     ceiling = max(float(most.max()), 1.0)

@@ -5,6 +5,7 @@ depends on which request rows were kept.
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from reports.figures.panel import Mark, Panel, blank, put_legend, rows_of
 from reports.image import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 from reports.tables import percent, shown
-from scenarios.objectives import Objective
+from scenarios.objectives import Objective, allowed_violations
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,7 @@ METRICS = {
 }
 PART_COLOURS = (ORANGE, GREEN, PURPLE, SKY, YELLOW)
 """Traffic groups, or classes, beyond these are not drawn one by one."""
+DEFAULT_SHARE = Fraction(95, 100)
 GRID_POINTS = 160
 SHARE_MIN = 1e-4
 """Where the picture ends below; rarer delays are outliers of few requests."""
@@ -55,10 +57,10 @@ class Counts:
         at = np.searchsorted(self.times_s, grid_s, side="right")
         return np.asarray(1.0 - np.append(0, self.up_to)[at] / self.total)
 
-    def within_s(self, share: float) -> float:
-        """The time that a share of them keep."""
-        at = int(np.searchsorted(self.up_to, share * self.total))
-        return float(self.times_s[min(at, self.times_s.size - 1)])
+    def within_s(self, share: Fraction) -> float:
+        """The time that a share of them keep, as objectives count it."""
+        kept = self.total - allowed_violations(self.total, share)
+        return float(self.times_s[np.searchsorted(self.up_to, kept)])
 
 
 def latency(
@@ -84,9 +86,9 @@ def latency_panel(
     objectives: Sequence[Objective],
 ) -> Panel:  # fmt: skip
     pooled, what = Counts(rows), "gaps" if metric == "itl" else "requests"
-    share = next((float(one.share) for one in objectives if one.share), 0.95)
+    share = next((one.share for one in objectives if one.share), DEFAULT_SHARE)
     within = shown(metric, pooled.within_s(share))
-    title = f"{metric.upper()}: {percent(share)} of {what} within {within}"
+    title = f"{metric.upper()}: {percent(float(share))} of {what} within {within}"
     grid_s = grid_of(pooled)
     low_s, high_s = grid_s[0] * 0.9, grid_s[-1] * 1.15
     for objective in objectives:
@@ -104,7 +106,7 @@ def latency_panel(
     band = period_band(rows, grid_s)
     # Further right one period has too few requests to tell its share.
     axes.fill_between(
-        grid_s, *band, where=band[0] > 0, color=BLUE, alpha=0.2, linewidth=0,
+        grid_s, band[0], band[1], where=band[0] > 0, color=BLUE, alpha=0.2, linewidth=0,
         label="9 of 10 periods",
     )  # fmt: skip
     axes.plot(grid_s, visible(pooled.slower(grid_s)), color=BLUE, label=f"all {what}")
@@ -118,8 +120,8 @@ def latency_panel(
     return Panel(
         f"latency_{metric}",
         figure,
-        alt=f"{title}. Median {shown(metric, pooled.within_s(0.5))}, p99 "
-        f"{shown(metric, pooled.within_s(0.99))}.",
+        alt=f"{title}. Median {shown(metric, pooled.within_s(Fraction(1, 2)))}, p99 "
+        f"{shown(metric, pooled.within_s(Fraction(99, 100)))}.",
         caption="",
         marks=curve_marks(metric, grid_s, pooled, band, curves),
         zooms=True,
@@ -136,7 +138,7 @@ def parts(rows: pd.DataFrame, classes: Mapping[str, str]) -> dict[str, Counts]:
     found = {f"group {name}": Counts(rows[groups == name]) for name in names}
     own = groups.map(lambda name: classes.get(name, ""))
     wide = [name for name in sorted(own.unique()) if name and groups[own == name].nunique() > 1]
-    if 1 < own.nunique() and len(found) + len(wide) <= len(PART_COLOURS):
+    if own.nunique() > 1 and len(found) + len(wide) <= len(PART_COLOURS):
         found |= {f"class {name}": Counts(rows[own == name]) for name in wide}
     return found
 

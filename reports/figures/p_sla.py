@@ -113,9 +113,7 @@ def draw_intervals(
         return
     for row, y in zip(rows, kept, strict=True):
         text = f"{row['runs'] - row['failed']}/{row['runs']}"
-        axes.annotate(
-            text, (row["replicas"], y), (9, 2), textcoords="offset points", fontsize=8.0
-        )
+        axes.annotate(text, (row["replicas"], y), (9, 2), textcoords="offset points", fontsize=8.0)
 
 
 def draw_screened(axes: Axes, screened: list[Data]) -> None:

@@ -1,6 +1,6 @@
-"""A picture of one thing: a figure as wide as a phone, what it says in words, what each of its places
-means to who points at it. The page puts panels side by side as far as there is room; slides take the
-PNG or the SVG.
+"""A picture of one thing: a figure as wide as a phone, what it says in words, what each of its
+places means to who points at it. The page puts panels side by side as far as there is room; slides
+take the PNG or the SVG.
 """
 
 import textwrap
@@ -48,8 +48,6 @@ class Panel:
     """Along x."""
     column: str | None = None
     """Of the timeline: the chosen period is drawn in."""
-    wide: bool = False
-    """Across the page, where the page is wide."""
     per_unit: float = 1.0
     """Of what is written along x, per unit of its data."""
 
@@ -62,7 +60,8 @@ def blank(
     title: str, above: str, below: str, height_in: float = HEIGHT_IN, legend_rows: int = 0,
     left_in: float = LEFT_IN, width_in: float = WIDTH_IN,
 ) -> tuple[Figure, Axes]:  # fmt: skip
-    """An empty picture: its title says what is found, `above` what goes up, `below` what goes right.
+    """An empty picture: its title says what is found, `above` what goes up, `below` what goes
+    right.
 
     Places are fixed: to search for them would take longer than to draw.
     """

@@ -10,13 +10,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports import page
-from reports.accounts import account_lines, account_rows, fault_rows, mean_time, tally_text
+from reports.accounts import account_facts, account_rows, fault_rows, mean_time, tally_text
 from reports.answer import answer_line
+from reports.facts import fact_lines
 from reports.fleet_inputs import failures, fleet_parts
 from reports.folder import as_run, read_results
 from reports.image import house_style
 from reports.inputs import parts
-from reports.page import size_rows, write_report
+from reports.page import write_report
+from reports.sizes import size_rows
 from reports.timeline import timeline
 from scenarios.loading import restore
 
@@ -29,7 +31,7 @@ def plan(write_folder: Any) -> Data:
 
 
 def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
-    lines = account_lines(plan["accounts"])
+    lines = fact_lines(account_facts(plan["accounts"]))
     assert len(lines) <= 12
     assert lines == [
         "  failures and fleet in 8 periods: availability 100% (minutes with at most 1% errors)",
@@ -41,7 +43,7 @@ def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
         "    starting 0.25 [0, 0.75] replica-minutes per period",
         "    0.25 [0, 0.75] GPU-hours paid per period, 25% of them useful",
     ]
-    assert account_lines(None) == []
+    assert account_facts(None) == []
 
 
 def test_many_kinds_of_faults_are_summed_up() -> None:
@@ -53,7 +55,7 @@ def test_nothing_happened_is_said_in_a_line(plan: Data) -> None:
     nothing = {"value": 0.0, "low": None, "high": None}
     accounts = plan["accounts"] | {"down": [], "faults": []}
     accounts["means"] = accounts["means"] | {"cold_start_minutes": nothing}
-    assert account_lines(accounts) == [
+    assert fact_lines(account_facts(accounts)) == [
         "  failures none in 8 periods: availability 100% (minutes with at most 1% errors); "
         "0.25 [0, 0.75] GPU-hours paid per period, 25% of them useful"
     ]
@@ -122,9 +124,9 @@ def test_the_timeline_shades_the_worst_period_and_marks_all(write_folder: Any) -
 
 
 def test_the_cost_of_other_sizes_is_not_known_where_the_fleet_varies(plan: Data) -> None:
-    assert [round(row["usd_per_month"]) for row in size_rows(plan)] == [4248, 8496, 12744]
+    assert [round(row.usd_per_month) for row in size_rows(plan)] == [4248, 8496, 12744]
     plan["cost"]["varies"] = True
-    assert [row["usd_per_month"] for row in size_rows(plan)] == [None, None, 12744.0]
+    assert [row.usd_per_month for row in size_rows(plan)] == [None, None, 12744.0]
 
 
 def test_the_answer_says_what_is_paid_for_if_that_is_something_else(plan: Data) -> None:
@@ -179,4 +181,4 @@ def test_the_short_form_of_failures_is_told() -> None:
 
 
 def test_shown_lines_fit_a_terminal(plan: Data) -> None:
-    assert max(map(len, account_lines(plan["accounts"]))) <= 100
+    assert max(map(len, fact_lines(account_facts(plan["accounts"])))) <= 100

@@ -10,9 +10,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from reports import page
+from reports.facts import fact_lines
 from reports.inputs import parts, yaml_text
 from reports.page import write_report
-from reports.tables import accuracy_lines
+from reports.tables import accuracy_facts
 from scenarios.loading import load
 
 Data = dict[str, Any]
@@ -207,8 +208,11 @@ def test_pools_share_a_table_unless_they_differ(write_folder: Any, undrawn: None
 def test_lines_name_pools_where_their_words_differ() -> None:
     entry = {"pool": "main", "rests_on": "a", "origin": "given", "error_pct": {}}
     same, other = entry | {"pool": "b"}, entry | {"pool": "c", "rests_on": "d"}
-    assert accuracy_lines([entry, same]) == ["  accuracy a"]
-    assert accuracy_lines([entry, other]) == ["  accuracy a (pool main)", "  accuracy d (pool c)"]
+    assert fact_lines(accuracy_facts([entry, same])) == ["  accuracy a"]
+    assert fact_lines(accuracy_facts([entry, other])) == [
+        "  accuracy a (pool main)",
+        "  accuracy d (pool c)",
+    ]
 
 
 def test_a_profile_is_told_as_calibrated(tmp_path: Path) -> None:

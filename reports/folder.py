@@ -9,85 +9,52 @@ import pandas as pd
 
 from planner.verdict import keeps, used_share
 from scenarios.objectives import Objective, parse_objective
-from simulator.control.accounts import NO_ACCOUNTS
-from simulator.run import OUTCOMES, Run, incident_frame
+from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 
-COLUMNS = {
-    "requests": (
-        "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
-        "finish_s", "replica", "preemptions", "retries", "outcome", "cached_tokens", "fault",
-    ),
-    "replications": ("phase", "replicas", "replication"),
-    "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
-    "itl": ("itl_s", "tokens"),
-    "incidents": (
-        "replication", "fault", "component", "replicas", "begin_s", "noticed_s", "end_s",
-    ),
-}  # fmt: skip
-"""The columns the page reads, for the tables of a plan whose fleet was never run."""
+
+class OtherResults(Exception):
+    """A folder whose files say other things than this version reads; the message says which."""
 
 
 class Results(NamedTuple):
-    """What `fleetcast plan` left in a folder."""
+    """What `fleetcast plan` left in a folder. The page needs no request rows."""
 
     plan: Data
     manifest: Data
-    requests: pd.DataFrame
     replications: pd.DataFrame
+    latencies: pd.DataFrame
     timeline: pd.DataFrame
-    itl: pd.DataFrame
     incidents: pd.DataFrame
 
 
 def read_results(folder: Path) -> Results:
-    """Everything in `folder`; a table its manifest does not list is empty."""
+    """Everything in `folder`; a table its manifest does not list is empty. Raises OtherResults."""
     manifest = json.loads((folder / "manifest.json").read_text())
+    check_version(folder, manifest)
     return Results(
         json.loads((folder / "plan.json").read_text()),
         manifest,
-        *(read_table(folder, manifest["files"], name) for name in COLUMNS),
+        *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
+
+
+def check_version(folder: Path, manifest: Data) -> None:
+    """Raises OtherResults."""
+    found = manifest.get("results_version", 0)
+    if found != RESULTS_VERSION:
+        raise OtherResults(
+            f"{folder}: results of version {found}; this fleetcast reads version "
+            f"{RESULTS_VERSION}. Run the command again that made them"
+        )
 
 
 def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
     file = f"{name}.parquet"
     if file not in files:
-        return pd.DataFrame(columns=list(COLUMNS[name]))
-    table = pd.read_parquet(folder / file)
-    if name == "requests" and "fault" not in table:
-        table["fault"] = None  # a folder of before it was told
-    return table
-
-
-def as_run(requests: pd.DataFrame) -> Run:
-    """Rows of requests.parquet as a Run, so that latencies and verdicts mean what they mean in the
-    planner. What other tables hold (decode gaps, timeline, steps, accounts) is left empty."""
-    outcome = pd.Categorical(requests["outcome"].astype(object), categories=list(OUTCOMES)).codes
-    fault = pd.Categorical(requests["fault"].astype(object))
-    names = ("arrival_s", "first_token_s", "finish_s")
-    counts = (
-        "input_tokens", "output_tokens", "replica", "preemptions", "retries", "cached_tokens",
-    )  # fmt: skip
-    return Run(
-        **{name: requests[name].to_numpy(dtype=np.float64) for name in names},
-        **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
-        group=np.zeros(len(requests), dtype=np.int64),
-        outcome=outcome.astype(np.int64),
-        fault=fault.codes.astype(np.int64),
-        faults=tuple(fault.categories),
-        horizon_s=0.0,
-        itl_histogram=np.zeros(0, dtype=np.int64),
-        timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
-        incidents=incident_frame(),
-        accounts=NO_ACCOUNTS,
-        steps=0,
-        prefill_tokens=0,
-        busy_share=0.0,
-        stopped_early=False,
-        inputs={},
-    )
+        return pd.DataFrame(columns=[column.name for column in TABLES[name].columns])
+    return pd.read_parquet(folder / file)
 
 
 def objectives_of(plan: Data) -> list[Objective]:
@@ -98,9 +65,7 @@ def shown_rows(results: Results) -> pd.DataFrame:
     """The figures of the certification periods of the fleet that is shown."""
     rows = results.replications
     shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
-    if "line" in rows:  # not in a folder of before there were several
-        shown &= rows["line"] == results.plan["line"]
-    own: pd.DataFrame = rows[shown]
+    own: pd.DataFrame = rows[shown & (rows["line"] == results.plan["line"])]
     return own
 
 

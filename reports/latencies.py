@@ -1,6 +1,7 @@
 """The figure of latencies: what share of requests, and of decode gaps, is slower than a time."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from reports.image import BLUE, BROAD, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 from reports.tables import percent, shown
-from scenarios.objectives import Objective
+from scenarios.objectives import Objective, allowed_violations
 
 Floats = NDArray[np.float64]
 
@@ -23,29 +24,29 @@ PANELS = {
 }
 GROUP_COLOURS = (ORANGE, GREEN, PURPLE, SKY, YELLOW)
 """Traffic groups beyond these are not drawn one by one."""
+DEFAULT_SHARE = Fraction(95, 100)
 GRID_POINTS = 240
 SHARE_MIN = 1e-4
 """Where the figure ends below; rarer delays are outliers of few requests."""
 
 
-def latency(
-    latencies_s: pd.DataFrame, itl: pd.DataFrame, objectives: Sequence[Objective]
-) -> Figure:
+def latency(latencies: pd.DataFrame, objectives: Sequence[Objective]) -> Figure:
     """Share that is slower than x: of requests for TTFT, TPOT and E2E, of decode gaps for ITL.
 
-    latencies_s: columns replication, group, ttft, tpot, e2e (seconds, infinite for a request that
-    did not complete, so that its curve ends above zero); itl: columns itl_s, tokens.
+    latencies: the table of simulator/tables.py. The time of a request that did not complete is
+    infinite, so that its curve ends above zero.
     """
     figure = Figure(figsize=BROAD, layout="constrained")
     for axes, (metric, meaning) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         own = [objective for objective in objectives if objective.metric == metric]
-        share = next((float(objective.share) for objective in own if objective.share), 0.95)
+        share = next((objective.share for objective in own if objective.share), DEFAULT_SHARE)
+        own_bins = latencies[latencies["metric"] == metric]
         if metric == "itl":
-            what, (grid_s, within_s) = "gaps", draw_gaps(axes, itl, share)
+            what, (grid_s, within_s) = "gaps", draw_gaps(axes, own_bins, share)
         else:
-            what, (grid_s, within_s) = "requests", draw_requests(axes, latencies_s, metric, share)
+            what, (grid_s, within_s) = "requests", draw_requests(axes, own_bins, share)
         axes.set_title(
-            f"{metric.upper()}: {percent(share)} of {what} within {shown(metric, within_s)}"
+            f"{metric.upper()}: {percent(float(share))} of {what} within {shown(metric, within_s)}"
         )
         axes.set_ylabel(f"{what} slower")
         low_s, high_s = grid_s[0] * 0.9, grid_s[-1] * 1.15
@@ -64,48 +65,71 @@ def latency(
     return figure
 
 
-def draw_requests(
-    axes: Axes, latencies_s: pd.DataFrame, metric: str, share: float
-) -> tuple[Floats, float]:
+def draw_requests(axes: Axes, bins: pd.DataFrame, share: Fraction) -> tuple[Floats, float]:
     """The pooled curve (every request counts the same), the band over periods, traffic groups.
     Returns the times it is drawn over, and the one that `share` of the requests keep."""
-    pooled = sorted_values(latencies_s[metric])
-    done = pooled[np.isfinite(pooled) & (pooled > 0)]
-    if not done.size:
+    pooled = Curve(bins)
+    done = np.isfinite(pooled.times_s) & (pooled.times_s > 0)
+    if not done.any():
         return draw_nothing(axes)
-    last_s = done[done.size - 1 - int(done.size * SHARE_MIN)]
-    grid_s = np.geomspace(max(done[0], last_s * 1e-4), last_s, GRID_POINTS)
-    curves = [
-        slower_than(grid_s, sorted_values(values))
-        for _, values in latencies_s.groupby("replication")[metric]
-    ]
+    times_s = pooled.times_s[done]
+    counted = np.cumsum(pooled.counts[done])
+    last_s = times_s[np.searchsorted(counted, counted[-1] - int(counted[-1] * SHARE_MIN))]
+    grid_s = np.geomspace(max(times_s[0], last_s * 1e-4), last_s, GRID_POINTS)
+    curves = [Curve(own).slower_than(grid_s) for _, own in bins.groupby("replication")]
     low, high = np.quantile(curves, [0.05, 0.95], axis=0)
     # Further right one period has too few requests to tell its share.
     axes.fill_between(
         grid_s, low, high, where=low > 0, color=BLUE, alpha=0.18, linewidth=0,
         label="9 of 10 periods",
     )  # fmt: skip
-    axes.plot(grid_s, visible(slower_than(grid_s, pooled)), color=BLUE, label="all requests")
-    groups = list(latencies_s.groupby("group", observed=True)[metric])
+    axes.plot(grid_s, visible(pooled.slower_than(grid_s)), color=BLUE, label="all requests")
+    groups = list(bins.groupby("group", observed=True))
     if 1 < len(groups) <= len(GROUP_COLOURS):
-        for (name, values), colour in zip(groups, GROUP_COLOURS, strict=False):
-            slower = slower_than(grid_s, sorted_values(values))
+        for (name, own), colour in zip(groups, GROUP_COLOURS, strict=False):
+            slower = Curve(own).slower_than(grid_s)
             # A dollar sign would start a formula.
             label = f"group {name}".replace("$", r"\$")
             axes.plot(grid_s, visible(slower), color=colour, linewidth=1.1, label=label)
-    return grid_s, float(np.quantile(pooled, share, method="higher"))
+    return grid_s, pooled.within_s(share)
 
 
-def draw_gaps(axes: Axes, itl: pd.DataFrame, share: float) -> tuple[Floats, float]:
-    ordered = itl.sort_values("itl_s")
-    gaps_s, tokens = ordered["itl_s"].to_numpy(float), ordered["tokens"].to_numpy(float)
-    if not tokens.sum():
+def draw_gaps(axes: Axes, bins: pd.DataFrame, share: Fraction) -> tuple[Floats, float]:
+    pooled = Curve(bins)
+    if not pooled.times_s.size:
         return draw_nothing(axes)
-    slower = 1.0 - np.cumsum(tokens) / tokens.sum()
-    axes.step(gaps_s, visible(slower), where="post", color=BLUE)
+    slower = pooled.slower_than(pooled.times_s)
+    axes.step(pooled.times_s, visible(slower), where="post", color=BLUE)
     seen = slower >= SHARE_MIN
-    within = min(int((slower > 1.0 - share).sum()), gaps_s.size - 1)
-    return gaps_s[seen] if seen.any() else gaps_s, float(gaps_s[within])
+    return pooled.times_s[seen] if seen.any() else pooled.times_s, pooled.within_s(share)
+
+
+class Curve:
+    """How many of some requests, or gaps, took how long: rows of latencies.parquet, added up."""
+
+    def __init__(self, bins: pd.DataFrame) -> None:
+        added = bins.groupby("time_s")["count"].sum()
+        self.times_s = added.index.to_numpy(dtype=float)
+        self.counts = added.to_numpy()
+
+    def slower_than(self, grid_s: Floats) -> Floats:
+        """Share that took longer than each point of the grid.
+
+        >>> bins = pd.DataFrame({"time_s": [1.0, 2.0, np.inf], "count": [1, 2, 1]})
+        >>> Curve(bins).slower_than(np.array([0.5, 1.0, 2.0])).tolist()
+        [1.0, 0.75, 0.25]
+        """
+        above = self.counts.sum() - np.concatenate([[0], np.cumsum(self.counts)])
+        at = np.searchsorted(self.times_s, grid_s, side="right")
+        return np.asarray(above[at] / self.counts.sum())
+
+    def within_s(self, share: Fraction) -> float:
+        """The time that `share` of them keep."""
+        counted = np.cumsum(self.counts)
+        total = int(counted[-1])
+        return float(
+            self.times_s[np.searchsorted(counted, total - allowed_violations(total, share))]
+        )
 
 
 def draw_nothing(axes: Axes) -> tuple[Floats, float]:
@@ -113,22 +137,9 @@ def draw_nothing(axes: Axes) -> tuple[Floats, float]:
     return np.array([0.01, 1.0]), float("inf")
 
 
-def sorted_values(values: pd.Series) -> Floats:
-    return np.sort(values.to_numpy(dtype=float))
-
-
 def visible(shares: Floats) -> Floats:
     """Zero has no place on a logarithmic axis; just below the panel will do."""
     return np.maximum(shares, SHARE_MIN / 10)
-
-
-def slower_than(grid: Floats, ordered: Floats) -> Floats:
-    """Share of the sorted values above each point of the grid; infinite ones are always above.
-
-    >>> slower_than(np.array([1.0, 2.0]), np.array([1.0, 2.0, 3.0, np.inf])).tolist()
-    [0.75, 0.5]
-    """
-    return np.asarray(1.0 - np.searchsorted(ordered, grid, side="right") / ordered.size)
 
 
 def scale_axes(axes: Axes, low_s: float, high_s: float, meaning: str) -> None:

@@ -17,7 +17,6 @@ from reports.costs import cost_rows, draw_text, price_text
 from reports.folder import (
     Data,
     Results,
-    as_run,
     broken_counts,
     objectives_of,
     period_values,
@@ -36,10 +35,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 FILES = {
     "plan.json": "the answer as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "requests of the fleet's certification periods (when many, the first)",
+    "requests.parquet": "requests of the fleet's certification periods (when many, a sample)",
     "replications.parquet": "every simulated period of every size, with its figures",
     "timeline.parquet": "queue, batch, KV cache and replicas over time",
-    "itl.parquet": "histogram of the gaps between tokens",
+    "latencies.parquet": "histograms of all latencies, by period and traffic group",
     "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
 
@@ -85,15 +84,15 @@ def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]
     worst = worst_period(values, objectives)
     horizon_text = duration(horizon_s(results.manifest["scenario"]))
     figure_of: dict[str, Callable[[], Figure]] = {"p_sla": lambda: figures.p_sla(results.plan)}
-    if len(results.requests):
-        figure_of["latency"] = lambda: latency(latencies_s(results), results.itl, objectives)
+    if len(results.latencies):
+        figure_of["latency"] = lambda: latency(results.latencies, objectives)
     if len(results.timeline):
         figure_of["timeline"] = lambda: timeline(
             results.timeline, worst, horizon_text, results.incidents
         )
     if values.size:
         figure_of["periods"] = lambda: figures.periods(values, objectives)
-    if results.plan.get("explanation"):
+    if results.plan["explanation"]:
         figure_of["tornado"] = lambda: explanation_figures.tornado(results.plan)
         priced = [p["usd_per_month"] for p in results.plan["explanation"]["frontier"]]
         if sum(cost is not None for cost in priced) > 1:
@@ -112,17 +111,9 @@ def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]
     return drawings
 
 
-def latencies_s(results: Results) -> pd.DataFrame:
-    """TTFT, TPOT and E2E of every request (seconds, infinite where it did not complete)."""
-    run = as_run(results.requests)
-    return results.requests[["replication", "group"]].assign(
-        ttft=run.ttft_s, tpot=run.tpot_s, e2e=run.e2e_s
-    )
-
-
 def why(plan: Data) -> Data | None:
     """The explanation in words, for the page; None where there is none."""
-    found = plan.get("explanation")
+    found = plan["explanation"]
     if found is None:
         return None
     binding = explanation.binding_text(plan)
@@ -157,11 +148,10 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         "number": tables.number,
     }
     plan, manifest = results.plan, results.manifest
-    scenario: Data = plan.get("scenario") or manifest["scenario"]
+    scenario: Data = plan["scenario"]
     objectives = objectives_of(plan)
-    # A folder may be of before these were told, as the scenario in the plan.
-    step_times, accounts = plan.get("step_time", []), plan.get("accounts")
-    energy = plan["cost"].get("energy")
+    step_times, accounts = plan["step_time"], plan["accounts"]
+    energy = plan["cost"]["energy"]
     return environment.get_template("report.html").render(
         plan=plan,
         manifest=manifest,
@@ -188,8 +178,8 @@ def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> 
         parts=inputs.parts(scenario),
         yaml=inputs.yaml_text(manifest["scenario"]),
         worst=worst_period(values, objectives),
-        requests=len(results.requests),
-        request_periods=results.requests["replication"].nunique(),
+        requests=int(results.latencies["count"][results.latencies["metric"] == "ttft"].sum()),
+        request_periods=results.latencies["replication"].nunique(),
         outages=periods_with_outage(results),
         drawings=drawings,
         files=[
@@ -236,12 +226,7 @@ def objective_figure(metric: str, estimate: Data) -> str:
 
 def periods_with_outage(results: Results) -> int:
     """How many certification periods saw a replica of the fleet down."""
-    rows = shown_rows(results)
-    if "some_down_s" in rows:
-        return int((rows["some_down_s"] > 0).sum())
-    # A folder of before that was told: at a sampled instant.
-    up = results.timeline.groupby("replication")["replicas_up"].min()
-    return int((up < results.plan["figures_of"]).sum())
+    return int((shown_rows(results)["some_down_s"] > 0).sum())
 
 
 def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
@@ -264,11 +249,11 @@ def size_rows(plan: Data) -> list[dict[str, Any]]:
     )
     screened = {row["replicas"]: row["passed"] for row in plan["screened"]}
     certified = {row["replicas"]: row for row in plan["sizes"]}
-    owned = any(pool["purchase"] == "owned" for pool in cost.get("pools", []))
+    owned = any(pool["purchase"] == "owned" for pool in cost["pools"])
     rows = []
     for replicas in sorted({*screened, *certified}):
         usd_per_month = (replicas * usd_per_replica + others_usd) * cost["hours_per_month"]
-        known = replicas == plan["figures_of"] or not (cost.get("varies", False) or owned)
+        known = replicas == plan["figures_of"] or not (cost["varies"] or owned)
         rows.append(
             {
                 "replicas": replicas,

@@ -4,7 +4,6 @@ import re
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from reports import page
 from reports.accounts import account_lines, account_rows, fault_rows, mean_time, tally_text
 from reports.answer import answer_line
 from reports.fleet_inputs import failures, fleet_parts
-from reports.folder import as_run, read_results
+from reports.folder import read_results
 from reports.image import house_style
 from reports.inputs import parts
 from reports.page import size_rows, write_report
@@ -78,29 +77,10 @@ def test_the_page_has_the_block_where_there_is_one(
     assert re.search(r"<td>replica</td><td class=\"n\">2</td>", text)
     assert "every fault in those periods" in text
 
-    def told_before_this_was(plan: Data, scenario: Data) -> None:
-        del plan["accounts"], plan["cost"]["varies"], plan["cost"]["gpus_paid"]
+    def nothing_to_tell(plan: Data, scenario: Data) -> None:
+        plan["accounts"] = None
 
-    assert "Failures and fleet" not in write_report(write_folder(told_before_this_was)).read_text()
-
-
-def test_a_folder_of_before_faults_were_told_is_read(write_folder: Any) -> None:
-    folder = write_folder()
-    requests = pd.read_parquet(folder / "requests.parquet").drop(columns="fault")
-    requests.to_parquet(folder / "requests.parquet")
-    manifest = (folder / "manifest.json").read_text().replace(', "incidents.parquet"', "")
-    (folder / "manifest.json").write_text(manifest)
-    results = read_results(folder)
-    assert results.incidents.empty
-    assert (as_run(results.requests).fault == -1).all()
-    with house_style():
-        assert len(timeline(results.timeline, 4, "3 min", results.incidents).axes) == 4
-
-
-def test_a_run_of_the_folder_knows_its_faults(write_folder: Any) -> None:
-    run = as_run(read_results(write_folder()).requests)
-    assert run.faults == ("replica",)
-    assert np.flatnonzero(run.hit).tolist() == [0, 1]
+    assert "Failures and fleet" not in write_report(write_folder(nothing_to_tell)).read_text()
 
 
 def test_the_timeline_shades_the_worst_period_and_marks_all(write_folder: Any) -> None:

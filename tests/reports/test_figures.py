@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from reports import figures
 from reports.folder import (
-    as_run,
     broken_counts,
     period_values,
     read_results,
@@ -19,8 +18,7 @@ from reports.folder import (
     worst_period,
 )
 from reports.image import house_style, inline_svg
-from reports.latencies import latency, slower_than
-from reports.page import latencies_s
+from reports.latencies import latency
 from reports.timeline import timeline
 from scenarios.objectives import parse_objective
 
@@ -36,7 +34,7 @@ def drawn(write_folder: Any, name: str) -> Figure:
             case "p_sla":
                 return figures.p_sla(results.plan)
             case "latency":
-                return latency(latencies_s(results), results.itl, [TTFT])
+                return latency(results.latencies, [TTFT])
             case "timeline":
                 return timeline(results.timeline, 4, "3 min", results.incidents)
             case _:
@@ -67,11 +65,6 @@ def test_a_request_that_never_completes_keeps_the_curve_up(write_folder: Any) ->
     assert pooled.get_ydata()[-1] == pytest.approx(2 / 320)
 
 
-def test_share_slower_counts_what_is_above() -> None:
-    ordered = np.array([1.0, 2.0, 3.0, np.inf])
-    assert slower_than(np.array([0.5, 1.0, 3.0, 9.0]), ordered).tolist() == [1.0, 0.75, 0.25, 0.25]
-
-
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
@@ -95,9 +88,10 @@ def test_values_of_periods_are_those_of_the_planner(write_folder: Any) -> None:
     values = period_values(results)
     assert set(values.columns) >= {TTFT.text, ERRORS.text}
     assert values[ERRORS.text].tolist() == [2 / 40] + [0.0] * 7
-    run = as_run(results.requests[results.requests["replication"] == 3])
+    bins = results.latencies.query("replication == 3 and metric == 'ttft'")
     # p95 of 40 requests: at most two may be slower.
-    assert values[TTFT.text][3] == np.sort(run.ttft_s)[-3]
+    third = np.sort(np.repeat(bins["time_s"], bins["count"]))[-3]
+    assert values[TTFT.text][3] == pytest.approx(third, rel=0.004)
     assert broken_counts(values, [TTFT, ERRORS])[ERRORS.text] == 1
     assert worst_period(values, [TTFT, ERRORS]) == 0
 
@@ -110,9 +104,9 @@ def test_used_share_is_one_at_the_limit() -> None:
 
 
 def test_nothing_completed_still_draws() -> None:
-    never = pd.DataFrame({"replication": [0, 0], "group": "a"})
-    never = never.assign(ttft=np.inf, tpot=np.inf, e2e=np.inf)
-    figure = latency(never, pd.DataFrame({"itl_s": [], "tokens": []}), [TTFT])
+    bins = [{"metric": metric, "time_s": np.inf} for metric in ("ttft", "tpot", "e2e")]
+    never = pd.DataFrame(bins).assign(replication=0, group="a", count=2)
+    figure = latency(never, [TTFT])
     for axes in figure.axes:
         assert axes.texts[0].get_text() == "nothing completed"
     assert figure.axes[0].get_title() == "TTFT: 95% of requests within never"

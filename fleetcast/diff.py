@@ -8,9 +8,10 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE
+from fleetcast.places import Readable
 
 COLOURS = {"  + ": "green", "  - ": "red", "  ~ ": "yellow"}
-plan_json = click.Path(exists=True, dir_okay=False, path_type=Path)
+plan_json = Readable(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("diff")

@@ -18,6 +18,7 @@ from scenarios.objectives import parse_objective
 from simulator.control.accounts import Accounts, Toll
 from simulator.estimates import mean_estimate
 from simulator.histogram import histogram
+from simulator.keeping import Period
 from simulator.record import read_record, read_rows, record_bytes, rows_bytes, rows_of
 from simulator.record import run_of as run_of_files
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
@@ -142,13 +143,13 @@ def test_no_incidents_have_the_columns_and_types_of_some():
 
 def kept(runs):
     """As the store has them."""
-    return [(number, read_record(record_bytes(run)), rows_of(run)) for number, run in runs]
+    return [Period(number, read_record(record_bytes(run)), rows_of(run)) for number, run in runs]
 
 
 def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
     runs = [(4, run_of(incidents=TWO_INCIDENTS)), (5, run_of()), (6, run_of(gpu_hit=0, host_hit=0))]
     rows = table([figures(run, []) for _, run in runs])
-    files = write_tables(tmp_path, rows, kept(runs), small_scenario().traffic)
+    files = write_tables(tmp_path, rows, kept(runs), small_scenario().traffic, "all")
     assert files == [
         "replications.parquet", "requests.parquet", "latencies.parquet", "timeline.parquet",
         "incidents.parquet",
@@ -173,7 +174,7 @@ def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
 def test_tables_of_periods_without_faults_have_the_same_columns(tmp_path):
     plain = replace(run_of(gpu_hit=0, host_hit=0), faults=())
     write_tables(
-        tmp_path, table([figures(plain, [])]), kept([(0, plain)]), small_scenario().traffic
+        tmp_path, table([figures(plain, [])]), kept([(0, plain)]), small_scenario().traffic, "all"
     )
     assert pd.read_parquet(tmp_path / "requests.parquet")["fault"].isna().all()
     incidents = pd.read_parquet(tmp_path / "incidents.parquet")

@@ -45,8 +45,8 @@ class Contrast(NamedTuple):
 
     @property
     def identical(self) -> bool:
-        """Whether every pair is the same; periods that are not paired never tell."""
-        return self.periods is None and not (self.lower or self.higher)
+        """Whether nothing differs from anything."""
+        return not (self.lower or self.higher)
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Contrast:

@@ -61,11 +61,12 @@ def differences(a: Data, b: Data) -> Differences:
 def as_data(found: Differences) -> Data:
     """The same for `-o json`."""
     groups = {name: getattr(found, name) for name in ("question", "answer", "figures")}
-    told = {
-        name: [{"change": each.kind, **each._asdict()} for each in group]
-        for name, group in groups.items()
-    }
+    told = {name: changes_as_data(group) for name, group in groups.items()}
     return {"differ": found.any, **told, "summary": found.summary}
+
+
+def changes_as_data(group: list[Change]) -> list[Data]:
+    return [{"change": each.kind, **each._asdict()} for each in group]
 
 
 def difference_lines(found: Differences) -> list[str]:

@@ -1,0 +1,44 @@
+"""`fleetcast report A B ...`: result sets side by side."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from fleetcast import diff, options
+from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, Stop
+
+COLOURS = diff.COLOURS | {"  ✓ ": "green", "  ✗ ": "red"}
+
+
+def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell: bool) -> int:
+    """Print what changed and what is more than noise, draw the page; the exit code."""
+    from planner.comparison import compare
+    from planner.result_set import NotASet, read_set
+    from reports.comparison import differs
+    from reports.comparison_lines import LABELS, as_data, comparison_lines
+    from reports.comparison_page import write_comparison
+
+    if len(folders) > len(LABELS):
+        raise Stop(f"got {len(folders)} folders; side by side go at most {len(LABELS)}")
+    try:
+        sets = [read_set(folder) for folder in folders]
+    except NotASet as error:
+        raise Stop(str(error)) from error
+    comparisons = compare(sets)
+    folder = options.results_folder(out or Path("out") / "comparison")
+    page = write_comparison(sets, comparisons, folder)
+    if output == "json":
+        click.echo(json.dumps(as_data(sets, comparisons), indent=2))
+    else:
+        show([*comparison_lines(sets, comparisons), f"page: {page}"])
+    return EXIT_DIFFERENT if tell and differs(comparisons) else EXIT_DONE
+
+
+def show(lines: Sequence[str]) -> None:
+    plain = False if os.environ.get("NO_COLOR") else None  # None: colour on a terminal
+    for line in lines:
+        colour = COLOURS.get(line[:4])
+        click.echo(click.style(line, fg=colour) if colour else line, color=plain)

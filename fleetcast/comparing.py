@@ -16,16 +16,17 @@ COLOURS = diff.COLOURS | {"  ✓ ": "green", "  ✗ ": "red"}
 def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell: bool) -> int:
     """Print what changed and what is more than noise, draw the page; the exit code."""
     from planner.comparison import compare
-    from planner.result_set import NotASet, read_set
     from reports.comparison import differs
     from reports.comparison_lines import LABELS, as_data, comparison_lines
     from reports.comparison_page import write_comparison
+    from reports.comparison_sets import read_set
+    from reports.folder import OtherResults
 
     if len(folders) > len(LABELS):
         raise Stop(f"got {len(folders)} folders; side by side go at most {len(LABELS)}")
     try:
         sets = [read_set(folder) for folder in folders]
-    except NotASet as error:
+    except OtherResults as error:
         raise Stop(str(error)) from error
     comparisons = compare(sets)
     folder = options.results_folder(out or Path("out") / "comparison")

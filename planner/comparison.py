@@ -26,11 +26,11 @@ from planner.comparing import (
     shares_p_value,
     unpaired,
 )
-from planner.metrics import LATENCY_METRICS, PERCENTILES
+from planner.metrics import PERCENTILES
 from planner.result_set import ResultSet
 from planner.sequential import confidence_sequence
 from scenarios.model import placeless
-from scenarios.objectives import promise
+from scenarios.objectives import LATENCIES, promise
 from simulator.estimates import Estimate, median_estimate
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ Verdict = Literal["same", "differs", "noise", "too few"]
 
 KEPT = "SLA kept"
 FIGURES = {
-    **{f"{m} p{p}": f"{m}_s_p{p}" for m in LATENCY_METRICS for p in PERCENTILES},
+    **{f"{m} p{p}": f"{m}_s_p{p}" for m in LATENCIES for p in PERCENTILES},
     **{name: name for name in (
         "error_rate", "goodput", "availability", "output_tokens_per_s", "gpu_hours_paid",
     )},

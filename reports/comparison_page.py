@@ -1,17 +1,11 @@
 """Result sets side by side as one HTML page that needs nothing else, and its pictures."""
 
-import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-
-import jinja2
-from matplotlib.figure import Figure
 
 from planner.comparing import ALPHA
 from planner.comparison import Comparison, Finding
 from planner.result_set import ResultSet
-from reports import image
 from reports.comparison import (
     conclusion,
     differs,
@@ -22,83 +16,60 @@ from reports.comparison import (
     trend,
     value_texts,
 )
-from reports.comparison_figures import latencies, p_sla, period_differences
 from reports.comparison_lines import LABELS, cards, changed
 from reports.differences import Change, text
+from reports.figures import comparison as pictures
+from reports.image import house_style
+from reports.rendering import put_pictures, render, script_data, write_page
 from reports.tables import percent
 
-TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "comparison.html"
 
 
 def write_comparison(
     sets: Sequence[ResultSet], comparisons: Sequence[Comparison], folder: Path
 ) -> Path:
-    """Write comparison.html and a PNG per figure into `folder`; the page's path. The same sets give
-    the same bytes."""
-    drawings = draw(sets, comparisons, folder)
-    path = folder / PAGE
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(render(sets, comparisons, drawings), encoding="utf-8")
-    os.replace(temporary, path)
-    return path
-
-
-def draw(
-    sets: Sequence[ResultSet], comparisons: Sequence[Comparison], folder: Path
-) -> dict[str, str]:
-    """The <svg> of each figure there is something for, by the name of its PNG."""
-    figure_of: dict[str, Callable[[], Figure | None]] = {
-        "p_sla": partial(p_sla, sets),
-        "latencies": partial(latencies, sets),
-    }
-    for label, one in zip(LABELS[1:], comparisons, strict=False):
-        figure_of[f"differences-{label}"] = partial(period_differences, one, label)
-    drawings = {}
-    for name in ("p_sla", "latencies", *(f"differences-{label}" for label in LABELS[1:])):
-        # A picture of an earlier comparison in this folder must not pass for one of this.
-        (folder / f"{name}.png").unlink(missing_ok=True)
-        if name not in figure_of:
-            continue
-        with image.house_style():
-            if (figure := figure_of[name]()) is not None:
-                image.write_png(figure, folder / f"{name}.png")
-                # The layout is found by now; finding it again would take as long again.
-                figure.set_layout_engine("none")
-                drawings[name] = image.inline_svg(figure, name)
-    return drawings
-
-
-def render(
-    sets: Sequence[ResultSet], comparisons: Sequence[Comparison], drawings: dict[str, str]
-) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html").render(
+    """Write comparison.html, and a PNG and an SVG per picture, into `folder`; the page's path. The
+    same sets give the same bytes."""
+    labelled = list(zip(LABELS[1:], comparisons, strict=False))
+    with house_style():
+        certainty, latencies = pictures.p_sla(sets), pictures.latencies(sets)
+        periods = {label: pictures.periods(one, label) for label, one in labelled}
+    drawn = [*certainty, *latencies, *(panel for panels in periods.values() for panel in panels)]
+    drawings = put_pictures(drawn, folder)
+    remove_stale(folder, drawings)
+    page = render(
+        "comparison.html",
         cards=cards(sets),
         manifests=[one.manifest for one in sets],
         conclusion=conclusion(comparisons),
         differs=differs(comparisons),
         alpha=percent(ALPHA),
+        certainty=certainty,
+        latencies=latencies,
         comparisons=[
             {
                 "label": label,
                 "pairing": pairing_text(one),
-                "paired": one.paired,
                 "left_out": left_out_text(one),
                 "changed": changed_rows(one),
                 "rows": [finding_row(finding, one.paired) for finding in one.findings],
-                "picture": drawings.get(f"differences-{label}"),
+                "panels": periods[label],
             }
-            for label, one in zip(LABELS[1:], comparisons, strict=False)
+            for label, one in labelled
         ],
         drawings=drawings,
+        script_data=script_data(drawn),
     )
+    return write_page(page, folder / PAGE)
+
+
+def remove_stale(folder: Path, names: dict[str, str]) -> None:
+    """A picture of an earlier comparison in this folder must not pass for one of this."""
+    for ending in ("png", "svg"):
+        for path in folder.glob(f"{pictures.NAME}*.{ending}"):
+            if path.stem not in names:
+                path.unlink()
 
 
 def changed_rows(one: Comparison) -> list[tuple[str, list[tuple[str, str, str]]]]:

@@ -11,6 +11,7 @@ import pandas as pd
 from planner.comparison import FIGURES
 from planner.result_set import ResultSet
 from scenarios.loading import load
+from simulator.tables import RESULTS_VERSION
 
 Data = dict[str, Any]
 EXAMPLE = load(Path(__file__).parents[1] / "scenarios" / "examples" / "chat.yaml").as_yaml_data()
@@ -43,17 +44,19 @@ def make_set(
     told: Data = deepcopy(EXAMPLE) | {"seed": seed} | scenario
     told["fleet"] |= {"replicas": replicas}
     manifest = {
-        "command": "simulate", "scenario_hash": "ab" * 32, "seed": seed, "replicas": replicas,
+        "command": "simulate", "scenario_hash": "ab" * 32, "seed": seed,
         "versions": {"fleetcast": "0.1.0", "source": "0123456789abcdef"},
         "files": ["replications.parquet", "latencies.parquet"], "scenario": told,
+        "results_version": RESULTS_VERSION,
     }  # fmt: skip
-    return ResultSet(place, manifest, None, periods, make_latencies())
+    return ResultSet(place, manifest, None, replicas, periods, make_latencies())
 
 
 def write_set(folder: Path, one: ResultSet) -> Path:
     """The files that `read_set` reads."""
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps(one.manifest))
+    (folder / "simulation.json").write_text(json.dumps({"replicas": one.replicas}))
     rows = one.periods.reset_index().assign(phase="simulate", line=0, replicas=one.replicas)
     rows.to_parquet(folder / "replications.parquet")
     one.latencies.to_parquet(folder / "latencies.parquet")

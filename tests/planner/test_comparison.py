@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from planner.comparison import KEPT, compare
-from planner.result_set import NotASet, read_set
 from planner.sequential import confidence_sequence
-from tests.made_sets import make_periods, make_set, write_set
+from tests.made_sets import make_periods, make_set
 
 
 def only(a, b):
@@ -116,16 +115,3 @@ def test_a_plan_keeps_the_interval_of_its_certificate():
     _, found = only(one, one._replace(plan=plan))
     assert found[KEPT].a.low == pytest.approx(0.832, abs=1e-3)
     assert (found[KEPT].b.low, found[KEPT].b.high) == confidence_sequence(20, 0, 1 - 0.9)
-
-
-def test_what_is_written_is_read(tmp_path):
-    one = make_set(make_periods())
-    again = read_set(write_set(tmp_path / "one", one))
-    assert again.replicas == 5 and again.objectives == one.objectives
-    assert again.periods[one.periods.columns].equals(one.periods)
-    assert len(again.latencies) == len(one.latencies)
-
-
-def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(NotASet, match="no finished results"):
-        read_set(tmp_path)

@@ -4,14 +4,15 @@ import json
 from math import inf
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from planner.comparison import compare
 from reports.comparison import conclusion, finding_text, left_out_text, pairing_text
 from reports.comparison_lines import as_data, comparison_lines
 from reports.comparison_page import write_comparison
-from tests.made_sets import make_periods, make_set
+from reports.comparison_sets import read_set
+from reports.folder import OtherResults
+from tests.made_sets import make_periods, make_set, write_set
 
 UP = np.arange(20) % 2 * 2.0 - 1.0
 
@@ -97,7 +98,7 @@ def test_a_comparison_in_lines():
         "  ✗ ttft p95        100 ms -> 300 ms  slower by 200 ms [200 ms, 200 ms]: more than noise",
         "  ✓ GPU-hours paid  0.5 -> 0.4        lower by 0.1 [0.1, 0.1]: more than noise",
         "    the same, exactly: SLA kept, tpot p95, error rate, ttft p50, ttft p99, tpot p50, "
-        "tpot p99, e2e p50, e2e p95, e2e p99, itl p50, itl p95, itl p99, goodput, availability, "
+        "tpot p99, itl p50, itl p95, itl p99, e2e p50, e2e p95, e2e p99, goodput, availability, "
         "output tokens/s",
         "",
         "2 of 18 figures differ by more than noise: 1 worse, 1 better; a chance of at most 5% that "
@@ -135,15 +136,18 @@ def test_which_periods_are_told():
 
 def test_nothing_in_common_is_said_and_drawn_the_same_again(tmp_path):
     nothing = make_set(make_periods(0), "out/<b> & $x$")
-    sets = [one._replace(latencies=pd.DataFrame()) for one in (make_set(make_periods()), nothing)]
+    sets = [one._replace(latencies=one.latencies[:0]) for one in (make_set(make_periods()), nothing)]
     comparisons = compare(sets)
     assert conclusion(comparisons).startswith("no figure that both have")
-    (tmp_path / "differences-C.png").write_bytes(b"of an earlier comparison")
+    (tmp_path / "comparison_C_ttft-p95.png").write_bytes(b"of an earlier comparison")
+    (tmp_path / "holiday.png").write_bytes(b"of somebody")
     page = write_comparison(sets, comparisons, tmp_path).read_text()
     assert "There is no figure that both have" in page
     assert page.count("<svg") == 1 and "out/&lt;b&gt; &amp; $x$" in page
     assert write_comparison(sets, comparisons, tmp_path).read_text() == page
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["comparison.html", "p_sla.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "comparison.html", "comparison_p_sla.png", "comparison_p_sla.svg", "holiday.png",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -153,7 +157,22 @@ def test_the_page_stands_alone(tmp_path):
     other = make_set(make_periods(25, ttft_s_p95=0.2), "other seed", seed=8)
     sets = [make_set(make_periods()), make_set(worse, "worse"), other]
     page = write_comparison(sets, compare(sets), tmp_path).read_text()
-    assert page.count("<svg") == 4
+    names = {path.stem for path in tmp_path.glob("*.png")}
+    assert names == {path.stem for path in tmp_path.glob("*.svg")}
+    assert names >= {f"comparison_{metric}" for metric in ("p_sla", "ttft", "tpot", "e2e", "itl")}
+    assert names >= {"comparison_B_ttft-p95", "comparison_C_ttft-p95"}
+    assert page.count("<svg") == len(names)
     assert "http:" not in page.replace("http://www.w3.org", "") and "https:" not in page
-    pictures = ["differences-B.png", "differences-C.png", "latencies.png", "p_sla.png"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["comparison.html", *pictures]
+
+
+def test_what_is_written_is_read(tmp_path):
+    one = make_set(make_periods())
+    again = read_set(write_set(tmp_path / "one", one))
+    assert again.replicas == 5 and again.objectives == one.objectives
+    assert again.periods[one.periods.columns].equals(one.periods)
+    assert len(again.latencies) == len(one.latencies)
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(OtherResults, match="no finished results"):
+        read_set(tmp_path)

@@ -1,7 +1,6 @@
 """`fleetcast report A B ...`: result sets side by side."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 from fleetcast import diff, options
 from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, Stop
 
-COLOURS = diff.COLOURS | {"  ✓ ": "green", "  ✗ ": "red"}
+MARKS = {"  ✓ ": "green", "  ✗ ": "red"}
 
 
 def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell: bool) -> int:
@@ -34,12 +33,6 @@ def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell
     if output == "json":
         click.echo(json.dumps(as_data(sets, comparisons), indent=2))
     else:
-        show([*comparison_lines(sets, comparisons), f"page: {page}"])
+        lines = [*comparison_lines(sets, comparisons), f"page: {page}"]
+        diff.show(lines, diff.COLOURS | MARKS)
     return EXIT_DIFFERENT if tell and differs(comparisons) else EXIT_DONE
-
-
-def show(lines: Sequence[str]) -> None:
-    plain = False if os.environ.get("NO_COLOR") else None  # None: colour on a terminal
-    for line in lines:
-        colour = COLOURS.get(line[:4])
-        click.echo(click.style(line, fg=colour) if colour else line, color=plain)

@@ -161,6 +161,8 @@ def pairing_text(one: Comparison) -> str:
     """Which periods are compared with which."""
     if one.paired:
         demand = "the same demand" if one.same_demand else "the same random numbers, other demand"
+        sources = [side.manifest["versions"].get("source") for side in (one.a, one.b)]
+        demand += "" if sources[0] == sources[1] else ", as far as the versions draw alike"
         return f"{counted(one.periods[0], 'period')} of each, pair by pair: one seed, {demand}"
     sides = zip(one.periods, (one.a, one.b), strict=True)
     seeds = [f"{counted(n, 'period')} of seed {side.manifest['seed']}" for n, side in sides]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from planner.comparing import ALPHA
 from planner.comparison import Comparison, Finding, kept_share
 from planner.result_set import ResultSet
+from reports.answer import fleet_found_text
 from reports.comparison import (
     conclusion,
     differs,
@@ -26,7 +27,7 @@ from reports.differences import (
     facts_of,
     question_of,
 )
-from reports.tables import counted, fleet_text, percent, usd
+from reports.tables import counted, percent, usd
 from simulator.estimates import Estimate
 from simulator.results import finite
 
@@ -61,10 +62,10 @@ def answer_text(one: ResultSet) -> str:
     if one.plan is None:
         scaled = " at first, by autoscaling" if "autoscaling" in one.scenario["fleet"] else ""
         return f"{counted(one.replicas, 'replica')}{scaled}, simulated"
+    found = fleet_found_text(one.plan)
     if one.plan["fleet"]["replicas"] is None:
-        shown = counted(one.replicas, "replica")
-        return f"{one.plan['certificate']['status']}; figures of {shown}"
-    return f"{fleet_text(one.plan['fleet'])}, certified"
+        return f"{found}; figures of {counted(one.replicas, 'replica')}"
+    return f"{found}, certified"
 
 
 def share_kept(one: ResultSet) -> Estimate | None:

@@ -16,6 +16,7 @@ from planner.result_set import ResultSet
 from reports.comparison import finding_text, metric_of, name_text
 from reports.comparison_lines import LABELS, kept_text, share_kept
 from reports.figures.latency import (
+    DEFAULT_SHARE,
     METRICS,
     Counts,
     draw_limits,
@@ -101,9 +102,9 @@ def latencies(sets: Sequence[ResultSet]) -> list[Panel]:
 
 def latency_panel(metric: str, counts: dict[str, Counts], objectives: Sequence[Objective]) -> Panel:
     what = "gaps" if metric == "itl" else "requests"
-    share = next((float(one.share) for one in objectives if one.share), 0.95)
+    share = next((one.share for one in objectives if one.share), DEFAULT_SHARE)
     within = [f"{label} {shown(metric, one.within_s(share))}" for label, one in counts.items()]
-    title = f"{metric.upper()}: {percent(share)} of {what} within {', '.join(within)}"
+    title = f"{metric.upper()}: {percent(float(share))} of {what} within {', '.join(within)}"
     grids_s = [grid_of(one) for one in counts.values()]
     grid_s = np.geomspace(min(g[0] for g in grids_s), max(g[-1] for g in grids_s), grids_s[0].size)
     low_s = min([grid_s[0] * 0.9, *(one.limit * 0.7 for one in objectives)])

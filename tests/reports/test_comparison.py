@@ -127,6 +127,10 @@ def test_which_periods_are_told():
     a = make_set(make_periods())
     (other,) = compare([a, make_set(make_periods(), horizon="1h")])
     assert pairing_text(other).endswith("one seed, the same random numbers, other demand")
+    newer = make_set(make_periods())
+    newer.manifest["versions"] = {"fleetcast": "0.2.0", "source": "another"}
+    (other,) = compare([a, newer])
+    assert pairing_text(other).endswith("the same demand, as far as the versions draw alike")
     (other,) = compare([a, make_set(make_periods(25), seed=8)])
     assert pairing_text(other) == "20 periods of seed 7 and 25 periods of seed 8, independent"
     lost = np.arange(20) < 8
@@ -136,7 +140,9 @@ def test_which_periods_are_told():
 
 def test_nothing_in_common_is_said_and_drawn_the_same_again(tmp_path):
     nothing = make_set(make_periods(0), "out/<b> & $x$")
-    sets = [one._replace(latencies=one.latencies[:0]) for one in (make_set(make_periods()), nothing)]
+    sets = [
+        one._replace(latencies=one.latencies[:0]) for one in (make_set(make_periods()), nothing)
+    ]
     comparisons = compare(sets)
     assert conclusion(comparisons).startswith("no figure that both have")
     (tmp_path / "comparison_C_ttft-p95.png").write_bytes(b"of an earlier comparison")

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 ALPHA = 0.05
 """The chance that anything is said to differ while nothing does, over all figures together."""
+ROUNDING = 1e-12
+"""Relative: what sums in another order may differ by is no difference."""
 EXACT_WORK_MAX = 1_000_000
 """Beyond, about 100 periods on each side, Mann and Whitney's count is normal to within what the
 correction for continuity gives away: its tails are lighter than the normal ones."""
@@ -67,7 +69,9 @@ def minus(b: Floats, a: Floats) -> Floats:
     [2.0, inf, 0.0]
     """
     with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, b - a)
+        apart = b - a
+        near = np.abs(apart) <= ROUNDING * np.minimum(np.abs(a), np.abs(b))
+    return np.where((a == b) | near, 0.0, apart)
 
 
 def p_value(contrast: Contrast) -> float:

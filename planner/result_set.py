@@ -31,8 +31,12 @@ class ResultSet(NamedTuple):
 
     @property
     def objectives(self) -> list[Objective]:
-        promised = self.scenario.get("sla", {}).get("objectives", ())
-        return [parse_objective(text) for text in promised]
+        return [parse_objective(text) for text in self.sla.get("objectives", ())]
+
+    @property
+    def sla(self) -> Data:
+        """What is promised; empty where nothing is."""
+        return self.scenario.get("sla") or {}
 
     @property
     def whole(self) -> pd.DataFrame:

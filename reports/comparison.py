@@ -169,15 +169,15 @@ def pairing_text(one: Comparison) -> str:
     return " and ".join(seeds) + ", independent"
 
 
-def left_out_text(one: Comparison) -> str:
-    """Periods without figures; empty where there are none."""
-    if one.whole == one.periods:
-        return ""
-    of_those = [str(n) for n in one.whole]
-    kept = of_those[0] if one.paired else " and ".join(of_those)
-    return (
-        f"figures are of the {kept} that ran to their end; the others stopped once they were lost"
-    )
+def notes(one: Comparison) -> list[str]:
+    """What a reader of the figures has to know."""
+    found = []
+    if one.whole != one.periods:
+        whole = one.whole[0] if one.paired else f"{one.whole[0]} and {one.whole[1]}"
+        found.append(f"figures are of the {whole} that ran to their end and were not stopped")
+    if [each.text for each in one.a.objectives] != [each.text for each in one.b.objectives]:
+        found.append("SLA kept, goodput and availability are by each set's own objectives")
+    return found
 
 
 def conclusion(comparisons: Sequence[Comparison]) -> str:

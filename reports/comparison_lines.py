@@ -12,8 +12,8 @@ from reports.comparison import (
     conclusion,
     differs,
     finding_text,
-    left_out_text,
     name_text,
+    notes,
     pairing_text,
     trend,
     value_texts,
@@ -146,9 +146,7 @@ def finding_lines(one: Comparison) -> Iterator[str]:
         for f in told
     ]
     if one.findings:
-        yield "figures, of the median period" + (
-            f"; {left}" if (left := left_out_text(one)) else ""
-        )
+        yield "; ".join(["figures, of the median period", *notes(one)])
     name_width, value_width = (max((len(row[i]) for row in rows), default=0) for i in (1, 2))
     for sign, name, values, said in rows:
         yield f"  {sign} {name:<{name_width}}  {values:<{value_width}}  {said}"

@@ -10,8 +10,8 @@ from reports.comparison import (
     conclusion,
     differs,
     finding_text,
-    left_out_text,
     name_text,
+    notes,
     pairing_text,
     trend,
     value_texts,
@@ -51,7 +51,7 @@ def write_comparison(
             {
                 "label": label,
                 "pairing": pairing_text(one),
-                "left_out": left_out_text(one),
+                "notes": notes(one),
                 "changed": changed_rows(one),
                 "rows": [finding_row(finding, one.paired) for finding in one.findings],
                 "panels": periods[label],

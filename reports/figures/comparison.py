@@ -58,7 +58,7 @@ def p_sla(sets: Sequence[ResultSet]) -> list[Panel]:
             capsize=4, elinewidth=2.0, clip_on=False,
         )  # fmt: skip
     for place, one in enumerate(sets):
-        if promised := one.scenario.get("sla", {}).get("probability"):
+        if promised := one.sla.get("probability"):
             ends = [place - 0.4, place + 0.4]
             axes.plot([promised] * 2, ends, color=INK, linestyle="--", linewidth=1.2)
     low = min(share.low for _, share in known)

@@ -125,6 +125,12 @@ def test_never_is_a_value():
     assert unpaired([inf, inf], [inf, inf]).identical
 
 
+def test_sums_in_another_order_are_no_difference():
+    total, other = sum([0.1] * 10), 1.0
+    assert total != other and paired([total], [other]).identical
+    assert not paired([1e-9], [2e-9]).identical and not paired([0.0], [1e-20]).identical
+
+
 def test_too_few_periods_cannot_tell():
     assert can_tell(paired(range(6), range(6)), 0.05) and not can_tell(
         paired([1] * 5, [2] * 5), 0.05

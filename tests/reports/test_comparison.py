@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from planner.comparison import compare
-from reports.comparison import conclusion, finding_text, left_out_text, pairing_text
+from reports.comparison import conclusion, finding_text, notes, pairing_text
 from reports.comparison_lines import as_data, comparison_lines
 from reports.comparison_page import write_comparison
 from reports.comparison_sets import read_set
@@ -135,7 +135,10 @@ def test_which_periods_are_told():
     assert pairing_text(other) == "20 periods of seed 7 and 25 periods of seed 8, independent"
     lost = np.arange(20) < 8
     (other,) = compare([a, make_set(make_periods(kept=~lost, stopped_early=lost))])
-    assert left_out_text(other).startswith("figures are of the 12 that ran to their end")
+    assert notes(other) == ["figures are of the 12 that ran to their end and were not stopped"]
+    promised = {"probability": 0.9, "objectives": ["ttft p95 <= 1s"]}
+    (other,) = compare([a, make_set(make_periods(), sla=promised)])
+    assert notes(other) == ["SLA kept, goodput and availability are by each set's own objectives"]
 
 
 def test_nothing_in_common_is_said_and_drawn_the_same_again(tmp_path):

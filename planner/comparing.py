@@ -96,10 +96,11 @@ def p_value(contrast: Contrast) -> float:
 
 
 def difference(contrast: Contrast) -> float:
-    """The median difference; unpaired Hodges and Lehmann's (1963) shift."""
+    """The median difference; unpaired Hodges and Lehmann's (1963) shift. None in the middle between
+    endless ones of both signs."""
     values = contrast.differences
-    middle = values[(values.size - 1) // 2 : values.size // 2 + 1]
-    return float(middle[0] if middle[0] == middle[-1] else middle.mean())
+    low, high = values[(values.size - 1) // 2], values[values.size // 2]
+    return 0.0 if low == -high else float((low + high) / 2)
 
 
 def interval(contrast: Contrast, alpha: float) -> tuple[float, float]:

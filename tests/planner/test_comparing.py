@@ -122,6 +122,7 @@ def test_never_is_a_value():
     assert difference(contrast) == inf and interval(contrast, 0.05) == (inf, inf)
     assert p_value(contrast) == 2 / 2**9
     assert difference(unpaired([inf, inf], [inf, inf])) == 0.0
+    assert difference(paired([1.0, inf], [inf, 1.0])) == 0.0
     assert unpaired([inf, inf], [inf, inf]).identical
 
 

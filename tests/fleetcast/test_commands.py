@@ -596,7 +596,7 @@ def test_report_needs_a_finished_plan(command):
         (["simulate", "tiny.yaml", "--set", "horizon=10"], "horizon: got 10"),
         (["init"], "Missing argument"),
         (["init", "chats"], "'chats' is not"),
-        (["report"], "Missing argument 'DIR'"),
+        (["report"], "Missing argument 'DIR...'"),
         (["report", "gone"], "'gone' does not exist"),
         (["check", "binary.yaml"], "binary.yaml is not UTF-8 text"),
     ],

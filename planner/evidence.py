@@ -1,36 +1,67 @@
 """The tables a plan or a simulation leaves behind: what anyone needs to check it."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from scenarios.demand import Traffic
-from simulator.histogram import BINS, middle_ns
-from simulator.results import incidents_table, requests_table, write_frame, write_parquet
-from simulator.run import Run
+from simulator.keep import Keep
+from simulator.keeping import Period
+from simulator.results import (
+    TableFile,
+    frame_columns,
+    latency_columns,
+    request_columns,
+    write_replications,
+)
+from simulator.tables import TABLES, schema
 
 
 def write_tables(
-    folder: Path, rows: pd.DataFrame, runs: Iterable[tuple[int, Run]], groups: Sequence[Traffic]
+    folder: Path,
+    rows: pd.DataFrame,
+    shown: Iterable[Period],
+    groups: Sequence[Traffic],
+    keep: Keep,
 ) -> list[str]:
-    """Write requests, replications, timeline, itl and incidents; returns the file names.
+    """Write all tables; returns the file names.
 
-    `runs` are those of one fleet, with their replications; they are gone through once."""
-    requests, timelines, incidents, gaps = [], [], [], np.zeros(BINS, dtype=np.int64)
-    for replication, run in runs:
-        requests.append(requests_table(replication, run, groups))
-        timelines.append(run.timeline.assign(replication=np.int32(replication)))
-        incidents.append(incidents_table(replication, run))
-        gaps += run.itl_histogram
-    write_frame(rows, folder / "replications.parquet")
-    write_parquet(pa.concat_tables(requests), folder / "requests.parquet")
-    write_frame(pd.concat(timelines, ignore_index=True), folder / "timeline.parquet")
-    filled = np.flatnonzero(gaps)
-    gaps_s = [middle_ns(int(index)) / 1e9 for index in filled]
-    write_frame(pd.DataFrame({"itl_s": gaps_s, "tokens": gaps[filled]}), folder / "itl.parquet")
-    write_parquet(pa.concat_tables(incidents), folder / "incidents.parquet")
-    names = ("requests", "replications", "timeline", "itl", "incidents")
-    return [f"{name}.parquet" for name in names]
+    `rows` become replications.parquet. `shown` are periods of one fleet; they are gone through
+    once, and no more than some of them are in memory at a time."""
+    names = names_kept(keep)
+    write_replications(rows, file_of(folder, "replications"))
+    with ExitStack() as open_files:
+        tables = {
+            name: open_files.enter_context(TableFile(file_of(folder, name), schema(name)))
+            for name in names
+            if name != "replications"
+        }
+        for replication, record, kept in shown:
+            if kept is not None:
+                columns = request_columns(replication, record, kept, groups)
+                tables["requests"].add(columns)
+            tables["latencies"].add(latency_columns(replication, record.latencies, groups))
+            tables["timeline"].add(frame_columns(replication, record.timeline))
+            tables["incidents"].add(frame_columns(replication, record.incidents))
+    if keep == "none":
+        file_of(folder, "requests").unlink(missing_ok=True)
+    return [file_of(folder, name).name for name in names]
+
+
+def write_requests(folder: Path, shown: Iterable[Period], groups: Sequence[Traffic]) -> None:
+    """Write the request rows of periods alone, beside what else is there."""
+    with TableFile(file_of(folder, "requests"), schema("requests")) as table:
+        for replication, record, kept in shown:
+            assert kept is not None, "somebody asked for rows"
+            table.add(request_columns(replication, record, kept, groups))
+
+
+def names_kept(keep: Keep) -> list[str]:
+    """The tables that are written, by name."""
+    return [name for name in TABLES if name != "requests" or keep != "none"]
+
+
+def file_of(folder: Path, table: str) -> Path:
+    return folder / f"{table}.parquet"

@@ -8,29 +8,28 @@ import click
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, Stop
 
-result_folder = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command("report")
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=result_folder)
+@click.argument("places", metavar="DIR...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for the comparison.  [default: out/comparison]")  # fmt: skip
 @click.option("--exit-code", "tell", is_flag=True,
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
-def command(folders: tuple[Path, ...], out: Path | None, tell: bool, output: str) -> None:
+def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
     """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence.
 
-    Of several finished plans or simulations: compare each with the first, tell what changed and
-    whether it is more than noise, and draw both. The last three options are for that.
+    Of several finished plans or simulations, in folders or at s3://bucket/prefix: compare each with
+    the first, tell what changed and whether it is more than noise, and draw both. The last three
+    options are for that.
     """
-    from fleetcast.comparing import compare_folders
+    from fleetcast.comparing import compare_places
 
-    if len(folders) > 1:
-        raise SystemExit(compare_folders(folders, out, output, tell))
+    if len(places) > 1:
+        raise SystemExit(compare_places(places, out, output, tell))
     if out or tell or output != "table":
         raise Stop("--out, --exit-code and -o: are for two folders or more")
-    draw_again(folders[0])
+    draw_again(Path(places[0]))
 
 
 def draw_again(folder: Path) -> None:
@@ -38,6 +37,8 @@ def draw_again(folder: Path) -> None:
     from reports.folder import OtherResults
     from reports.page import write_report
 
+    if not folder.is_dir():
+        raise Stop(f"{folder}: no such folder")
     finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
     if not finished or finished.get("command") != "plan":
         raise Stop(f"{folder} holds no finished plan; run `fleetcast plan` first")

@@ -7,17 +7,17 @@ from planner.result_set import ResultSet
 from reports.folder import ANSWERS, OtherResults, read_results, shown_rows
 
 
-def read_set(folder: Path) -> ResultSet:
-    """The result set in `folder`. Raises OtherResults."""
+def read_set(folder: Path, place: str) -> ResultSet:
+    """The result set in `folder`, which its user calls `place`. Raises OtherResults."""
     command = made_by(folder)
     if command not in ANSWERS:
         what = f"what `fleetcast {command}` made" if command else "no finished results"
-        raise OtherResults(f"{folder} holds {what}; side by side go results of plan and simulate")
+        raise OtherResults(f"{place} holds {what}; side by side go results of plan and simulate")
     if not (folder / ANSWERS[command]).exists():
-        raise OtherResults(f"{folder} holds no finished results; run `fleetcast {command}` again")
+        raise OtherResults(f"{place} holds no finished results; run `fleetcast {command}` again")
     results = read_results(folder)
     return ResultSet(
-        str(folder),
+        place,
         results.manifest,
         results.answer if results.is_plan else None,
         results.replicas,

@@ -176,12 +176,12 @@ def test_the_page_stands_alone(tmp_path):
 
 def test_what_is_written_is_read(tmp_path):
     one = make_set(make_periods())
-    again = read_set(write_set(tmp_path / "one", one))
+    again = read_set(write_set(tmp_path / "one", one), "one")
     assert again.replicas == 5 and again.objectives == one.objectives
     assert again.periods[one.periods.columns].equals(one.periods)
     assert len(again.latencies) == len(one.latencies)
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(OtherResults, match="no finished results"):
-        read_set(tmp_path)
+    with pytest.raises(OtherResults, match="here holds no finished results"):
+        read_set(tmp_path, "here")

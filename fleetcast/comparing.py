@@ -48,6 +48,7 @@ def set_at(place: str) -> "ResultSet":
     if not folder.is_dir():
         raise Stop(f"{place}: no such folder")
     try:
-        return read_set(folder, place)
+        # What follows the address may be secret.
+        return read_set(folder, place if folder == Path(place) else place.split("?")[0])
     except OtherResults as error:
         raise Stop(str(error)) from error

@@ -4,6 +4,7 @@ What is elsewhere is worked on in a folder here, and copied back when it is whol
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,6 @@ def fetched(place: "Place", folder: Path) -> dict[str, str]:
 def deliver(folder: Path, place: "Place", before: dict[str, str]) -> None:
     """Send what is new or different, and remove what is gone. Until all of it is there, nothing
     says that it is done."""
-    from fleetcast.plan import read_object
     from simulator.places import remove, send
 
     after = digests(folder)
@@ -86,6 +86,15 @@ def digests(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 class Readable(click.Path):

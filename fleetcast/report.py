@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fleetcast.exits import Stop
+from fleetcast.places import read_object
 
 
 @click.command("report")
@@ -12,7 +13,6 @@ from fleetcast.exits import Stop
                                                          path_type=Path))  # fmt: skip
 def command(folder: Path) -> None:
     """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence."""
-    from fleetcast.plan import read_object
     from reports.folder import OtherResults
     from reports.page import write_report
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": "Run replications of a scenario's own fleet.",
     "merge": "Unite the runs that shards of a plan left (plan --shard).",
     "diff": "Tell what differs between two plans.",
+    "results": "Look into the tables of a result set, with SQL.",
     "report": "Draw a finished report again, or compare several results.",
     "validate": "Compare the simulator with measured runs, case by case.",
     "calibrate": "Learn the step time of your own engine from load tests.",
@@ -26,7 +27,7 @@ COMMANDS = {
     "failures": "Show presets of failures, or fit them to a log of incidents.",
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
     "init": "Write an example scenario to start from.",
-    "schema": "Print the JSON Schema of scenario files, or of plan.json.",
+    "schema": "Print the schema of scenario files, of plan.json or of result sets.",
 }
 
 

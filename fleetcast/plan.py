@@ -9,7 +9,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
-from fleetcast.places import Readable, results_place
+from fleetcast.places import Readable, read_object, results_place
 from fleetcast.price_age import warn_of_old_prices
 from scenarios.model import Scenario
 from simulator.keep import Keep
@@ -138,12 +138,3 @@ def finished_plan(folder: Path, scenario: Scenario, explained: bool) -> dict[str
         return None
     told = data["explanation"] is not None or data["fleet"]["replicas"] is None
     return data if told or not explained else None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty when there is none."""
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -7,6 +7,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, Stop
+from fleetcast.places import existing_place, read_object
 
 
 @click.command("report")
@@ -17,11 +18,11 @@ from fleetcast.exits import EXIT_DIFFERENT, Stop
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
 def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
-    """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence.
+    """Draw the report (HTML and PNG) of the finished plan in DIR, a folder or s3://bucket/prefix,
+    from its evidence.
 
-    Of several finished plans or simulations, in folders or at s3://bucket/prefix: compare each with
-    the first, tell what changed and whether it is more than noise, and draw both. The last three
-    options are for that.
+    Of several finished plans or simulations: compare each with the first, tell what changed and
+    whether it is more than noise, and draw both. The last three options are for that.
     """
     from fleetcast.comparing import compare_places
 
@@ -29,20 +30,19 @@ def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) 
         raise SystemExit(compare_places(places, out, output, tell))
     if out or tell or output != "table":
         raise Stop("--out, --exit-code and -o: are for two folders or more")
-    draw_again(Path(places[0]))
+    draw_again(places[0])
 
 
-def draw_again(folder: Path) -> None:
-    from fleetcast.plan import read_object
+def draw_again(place: str) -> None:
     from reports.folder import OtherResults
     from reports.page import write_report
 
-    if not folder.is_dir():
-        raise Stop(f"{folder}: no such folder")
-    finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
-    if not finished or finished.get("command") != "plan":
-        raise Stop(f"{folder} holds no finished plan; run `fleetcast plan` first")
-    try:
-        click.echo(write_report(folder))
-    except OtherResults as error:
-        raise Stop(str(error)) from error
+    with existing_place(place) as (folder, name):
+        finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
+        if not finished or finished.get("command") != "plan":
+            raise Stop(f"{name} holds no finished plan; run `fleetcast plan` first")
+        try:
+            page = write_report(folder)
+        except OtherResults as error:
+            raise Stop(str(error)) from error
+    click.echo(f"{name}/{page.name}")

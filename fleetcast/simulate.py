@@ -8,7 +8,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
-from fleetcast.places import results_place
+from fleetcast.places import read_object, results_place
 from scenarios.model import Scenario
 from simulator.keep import Keep
 
@@ -49,7 +49,6 @@ def finished_simulation(
 ) -> dict[str, Any] | None:
     """The figures in `folder` if they answer this very question with this very version, as sure of
     the step time as today."""
-    from fleetcast.plan import read_object
     from simulator.provenance import step_times
     from simulator.results import manifest
 

@@ -584,7 +584,7 @@ def test_report_needs_a_finished_plan(command):
         (["plan", "tiny.yaml", "-o", "csv"], "'csv' is not one of 'table', 'json'"),
         (["plan", "tiny.yaml", "--fast"], "No such option"),
         (["plan", "tiny.yaml", "--out", "tiny.yaml"], "--out tiny.yaml is a file"),
-        (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "--out tiny.yaml is a file"),
+        (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "'tiny.yaml' is a file"),
         (
             ["plan", "tiny.yaml", "--executor", "spark"],
             "'spark' is not one of 'local', 'dask', 'ra",

@@ -1,4 +1,4 @@
-"""`fleetcast report DIR`: the report of a finished plan, drawn again. Several result sets go side
+"""`fleetcast report DIR`: the report of a finished plan or simulation. Several result sets go side
 by side: fleetcast/comparing.py."""
 
 from pathlib import Path
@@ -19,7 +19,7 @@ result_folder = click.Path(exists=True, file_okay=False, path_type=Path)
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
 def command(folders: tuple[Path, ...], out: Path | None, tell: bool, output: str) -> None:
-    """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence.
+    """Draw the report (HTML, PNG and SVG) of the finished plan or simulation in DIR.
 
     Of several finished plans or simulations: compare each with the first, tell what changed and
     whether it is more than noise, and draw both. The last three options are for that.
@@ -34,13 +34,9 @@ def command(folders: tuple[Path, ...], out: Path | None, tell: bool, output: str
 
 
 def draw_again(folder: Path) -> None:
-    from fleetcast.plan import read_object
     from reports.folder import OtherResults
     from reports.page import write_report
 
-    finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
-    if not finished or finished.get("command") != "plan":
-        raise Stop(f"{folder} holds no finished plan; run `fleetcast plan` first")
     try:
         click.echo(write_report(folder))
     except OtherResults as error:

@@ -47,8 +47,9 @@ def set_at(place: str) -> "ResultSet":
     folder = readable.convert(place, None, click.get_current_context())
     if not folder.is_dir():
         raise Stop(f"{place}: no such folder")
+    # What follows an address may be secret.
+    name = place if folder == Path(place) else place.split("?")[0]
     try:
-        # What follows the address may be secret.
-        return read_set(folder, place if folder == Path(place) else place.split("?")[0])
+        return read_set(folder, name)
     except OtherResults as error:
-        raise Stop(str(error)) from error
+        raise Stop(str(error).replace(str(folder), name)) from error

@@ -1,4 +1,4 @@
-"""`fleetcast report DIR`: the report of a finished plan, drawn again. Several result sets go side
+"""`fleetcast report DIR`: the report of a finished plan or simulation. Several result sets go side
 by side: fleetcast/comparing.py."""
 
 from pathlib import Path
@@ -7,7 +7,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, Stop
-from fleetcast.places import existing_place, read_object
+from fleetcast.places import existing_place
 
 
 @click.command("report")
@@ -18,11 +18,11 @@ from fleetcast.places import existing_place, read_object
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
 def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
-    """Draw the report (HTML and PNG) of the finished plan in DIR, a folder or s3://bucket/prefix,
-    from its evidence.
+    """Draw the report (HTML, PNG and SVG) of the finished plan or simulation in DIR, a folder or
+    s3://bucket/prefix.
 
-    Of several finished plans or simulations: compare each with the first, tell what changed and
-    whether it is more than noise, and draw both. The last three options are for that.
+    Of several of them: compare each with the first, tell what changed and whether it is more than
+    noise, and draw both. The last three options are for that.
     """
     from fleetcast.comparing import compare_places
 
@@ -38,11 +38,8 @@ def draw_again(place: str) -> None:
     from reports.page import write_report
 
     with existing_place(place) as (folder, name):
-        finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
-        if not finished or finished.get("command") != "plan":
-            raise Stop(f"{name} holds no finished plan; run `fleetcast plan` first")
         try:
             page = write_report(folder)
         except OtherResults as error:
-            raise Stop(str(error)) from error
+            raise Stop(str(error).replace(str(folder), name)) from error
     click.echo(f"{name}/{page.name}")

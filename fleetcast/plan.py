@@ -2,6 +2,7 @@
 fleetcast/recheck.py, with `--shard`: fleetcast/shard.py."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ def command(
     that is undecided within the budget.
     """
     from fleetcast.recheck import recheck
+    from fleetcast.screen import on_screen, plan_screen, show
     from fleetcast.shard import parse_shard, run_shard
     from reports.answer import plan_lines
+    from reports.folder import read_values
+    from reports.objectives import objective_rows
     from reports.page import write_report
 
     shard = None if share is None else parse_shard(share)
@@ -66,6 +70,10 @@ def command(
     page = write_report(folder)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
+    elif on_screen():
+        values, promised = read_values(folder, data), data["certificate"]["probability"]
+        objectives = objective_rows(data["objectives"], values, promised)
+        show(partial(plan_screen, data, objectives, str(page)))
     else:
         click.echo("\n".join([*plan_lines(data), f"  report: {page}"]))
     raise SystemExit(EXITS[data["certificate"]["status"]])
@@ -81,7 +89,8 @@ def make_plan(
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
     from fleetcast.plan_runs import runs_by_scenario
-    from fleetcast.progress import compile_first, telling, watching
+    from fleetcast.progress import compile_first, watching
+    from fleetcast.search_board import SearchTold
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
@@ -104,12 +113,13 @@ def make_plan(
         def figures_of(own: Scenario, trial: Trial) -> Figures:
             return runs_of(own)(trial)
 
-        answer = plan(scenario, figures_of, telling(line))
+        told = SearchTold(line)
+        answer = plan(scenario, figures_of, told)
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
         evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
-        explanation = explain(answer, figures_of, line.tell) if explained else None
+        explanation = explain(answer, figures_of, told.explain) if explained else None
     data: dict[str, Any] = finite(as_json(answer, explanation))
     write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
     write_json(data, folder / "plan.json")

@@ -1,6 +1,7 @@
 """`fleetcast simulate FILE`: replications of the scenario's own fleet."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ def command(
 
     A killed run goes on when the command is repeated, and finished periods are used again.
     """
+    from fleetcast.screen import on_screen, show, simulation_screen
     from reports.answer import simulation_lines
+    from reports.folder import read_table
+    from reports.objectives import measured, objective_rows
 
     scenario = options.load_scenario(file, overrides, seed)
     folder = options.results_folder(out or Path("out") / f"{scenario.name}-simulate")
@@ -33,6 +37,12 @@ def command(
     data = run_replications(scenario, folder, machines, runs, replications)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
+    elif on_screen():
+        periods = read_table(folder, ["replications.parquet"], "replications")
+        told = measured(scenario.objectives, periods)
+        promised = scenario.sla.probability if scenario.sla else 1.0
+        objectives = objective_rows(told, periods, promised)
+        show(partial(simulation_screen, data, objectives, str(folder)))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {folder}"]))
 

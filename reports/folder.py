@@ -96,10 +96,13 @@ def objectives_of(plan: Data) -> list[Objective]:
 
 def shown_rows(results: Results) -> pd.DataFrame:
     """The figures of the certification periods of the fleet that is shown."""
-    rows = results.replications
-    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
+    return certified_rows(results.plan, results.replications)
+
+
+def certified_rows(plan: Data, rows: pd.DataFrame) -> pd.DataFrame:
+    shown = (rows["phase"] == "certify") & (rows["replicas"] == plan["figures_of"])
     if "line" in rows:  # not in a folder of before there were several
-        shown &= rows["line"] == results.plan["line"]
+        shown &= rows["line"] == plan["line"]
     own: pd.DataFrame = rows[shown]
     return own
 
@@ -107,9 +110,19 @@ def shown_rows(results: Results) -> pd.DataFrame:
 def period_values(results: Results) -> pd.DataFrame:
     """One row per certification period of the fleet that is shown, by replication; one column per
     objective (its text): the figure it is about."""
-    texts = [objective.text for objective in objectives_of(results.plan)]
-    values: pd.DataFrame = shown_rows(results).set_index("replication").reindex(columns=texts)
+    return values_of(results.plan, results.replications)
+
+
+def values_of(plan: Data, replications: pd.DataFrame) -> pd.DataFrame:
+    texts = [objective.text for objective in objectives_of(plan)]
+    own = certified_rows(plan, replications).set_index("replication")
+    values: pd.DataFrame = own.reindex(columns=texts)
     return values
+
+
+def read_values(folder: Path, plan: Data) -> pd.DataFrame:
+    """`period_values` of a folder, without reading its requests."""
+    return values_of(plan, read_table(folder, ["replications.parquet"], "replications"))
 
 
 def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """Each objective over the periods of a fleet: rows for the page and for the terminal."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from planner.plan_data import objective_json
 from planner.verdict import keeps, used_share
-from reports.accounts import part
-from reports.tables import counted, interval_text, shown
+from reports.tables import interval_text, shown
 from scenarios.objectives import Objective, parse_objective
 from simulator.estimates import median_estimate
 
@@ -32,15 +32,24 @@ class ObjectiveRow(NamedTuple):
 
     @property
     def kept_text(self) -> str:
-        return f"{self.kept} of {counted(self.periods, 'period')}" if self.periods else "not run"
+        return f"{self.kept} of {self.periods}" if self.periods else "not run"
 
     @property
     def used_text(self) -> str:
-        """'51.4% of its allowance'."""
-        if self.used is None:
-            return ""
-        beyond = self.used == float("inf")
-        return "beyond its allowance" if beyond else f"{part(self.used)} of its allowance"
+        return "" if self.used is None else allowance_text(self.used)
+
+
+def allowance_text(used: float) -> str:
+    """How much of an allowance is used, in few digits.
+
+    >>> allowance_text(0.5142), allowance_text(1.164), allowance_text(177.3)
+    ('51.4%', '116%', '177 times')
+    >>> allowance_text(float("inf"))
+    'beyond it'
+    """
+    if used == float("inf"):
+        return "beyond it"
+    return f"{used * 100:.3g}%" if used < 9.99 else f"{used:,.0f} times"
 
 
 def objective_rows(
@@ -74,7 +83,7 @@ def objective_row(data: Data, values: pd.DataFrame, probability: float) -> Objec
     )
 
 
-def measured(objectives: list[Objective], values: pd.DataFrame) -> list[Data]:
+def measured(objectives: Sequence[Objective], values: pd.DataFrame) -> list[Data]:
     """What `objective_rows` is told where no plan tells it."""
     figures = {each: median_estimate(values[each.text].tolist()) for each in objectives}
     return [objective_json(each, estimate) for each, estimate in figures.items()]

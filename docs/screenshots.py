@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from fleetcast.screen import plan_screen
-from reports.folder import read_values
-from reports.objectives import objective_rows
+from reports.folder import read_results
+from reports.objectives import shown_objectives
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -35,8 +35,7 @@ FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 def terminal_svg() -> str:
     """What `fleetcast plan` shows on a terminal of COLUMNS. Letters are in a font of the reader."""
     data = json.loads((ROOT / PLANNED / "plan.json").read_text())
-    values = read_values(ROOT / PLANNED, data)
-    rows = objective_rows(data["objectives"], values, data["certificate"]["probability"])
+    rows = shown_objectives(read_results(ROOT / PLANNED))
     page = str(PLANNED / "report.html")
     console = Console(
         record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True,

@@ -49,8 +49,8 @@ def command(
     from fleetcast.screen import on_screen, plan_screen, show
     from fleetcast.shard import parse_shard, run_shard
     from reports.answer import plan_lines
-    from reports.folder import read_values
-    from reports.objectives import objective_rows
+    from reports.folder import read_results
+    from reports.objectives import shown_objectives
     from reports.page import write_report
 
     shard = None if share is None else parse_shard(share)
@@ -71,8 +71,7 @@ def command(
     if output == "json":
         click.echo(json.dumps(data, indent=2))
     elif on_screen():
-        values, promised = read_values(folder, data), data["certificate"]["probability"]
-        objectives = objective_rows(data["objectives"], values, promised)
+        objectives = shown_objectives(read_results(folder))
         show(partial(plan_screen, data, objectives, str(page)))
     else:
         click.echo("\n".join([*plan_lines(data), f"  report: {page}"]))

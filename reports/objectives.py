@@ -7,6 +7,7 @@ import pandas as pd
 
 from planner.plan_data import objective_json
 from planner.verdict import keeps, used_share
+from reports.folder import Results, period_values
 from reports.tables import interval_text, shown
 from scenarios.objectives import Objective, parse_objective
 from simulator.estimates import median_estimate
@@ -50,6 +51,12 @@ def allowance_text(used: float) -> str:
     if used == float("inf"):
         return "beyond it"
     return f"{used * 100:.3g}%" if used < 9.99 else f"{used:,.0f} times"
+
+
+def shown_objectives(results: Results) -> list[ObjectiveRow]:
+    """Over the periods that a result set shows."""
+    promised = (results.scenario.get("sla") or {}).get("probability", 1.0)
+    return objective_rows(results.answer["objectives"], period_values(results), promised)
 
 
 def objective_rows(

@@ -20,6 +20,7 @@ from rich.text import Text
 from fleetcast.screen import plan_screen
 from reports.folder import read_results
 from reports.objectives import shown_objectives
+from tests.browser import FLAGS, NAMES
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -28,7 +29,6 @@ COMMAND = ["fleetcast", "plan", "scenarios/examples/chat.yaml"]
 COLUMNS = 100
 FIRST_SCREEN = {"width": 1280, "height": 800}
 COLOURS = 128
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
@@ -57,11 +57,11 @@ def without_fonts() -> str:
 
 def report_png(path: Path) -> None:
     """The first screen of the report, as a browser without a network shows it."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
     if browser is None:
-        raise SystemExit(f"no browser for the picture of the report: none of {', '.join(BROWSERS)}")
+        raise SystemExit(f"no browser for the picture of the report: none of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser)
+        chromium = playwright.chromium.launch(executable_path=browser, args=list(FLAGS))
         page = chromium.new_page(viewport=FIRST_SCREEN, color_scheme="light", offline=True)
         page.goto((ROOT / PLANNED / "report.html").as_uri())
         shown = Image.open(io.BytesIO(page.screenshot()))

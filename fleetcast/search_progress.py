@@ -4,12 +4,10 @@ import time
 from math import exp
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from planner.metrics import Figures
+from planner.metrics import Figures, table
 from planner.search import SCREENING, Promise, looks_good, periods_needed
 from planner.sequential import log_e_value, rejects
-from reports.objectives import ObjectiveRow, measured, objective_rows
+from reports.objectives import ObjectiveRow, measured_objectives
 from scenarios.objectives import Objective
 from simulator.monte_carlo import SERIES, Trial
 
@@ -119,11 +117,10 @@ class Search:
 
     def objective_rows(self) -> list[ObjectiveRow]:
         """Of the likely answer, over its periods so far."""
-        values = pd.DataFrame(self.whole.get(self.shown or 0, []))
-        if values.empty:
+        periods = self.whole.get(self.shown or 0)
+        if not periods:
             return []
-        told = measured(self.objectives, values)
-        return objective_rows(told, values, self.promise.probability)
+        return measured_objectives(self.objectives, table(periods), self.promise.probability)
 
 
 def roughly(seconds: float) -> str:

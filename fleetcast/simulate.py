@@ -28,7 +28,7 @@ def command(
     from fleetcast.screen import on_screen, show, simulation_screen
     from reports.answer import simulation_lines
     from reports.folder import read_table
-    from reports.objectives import measured, objective_rows
+    from reports.objectives import measured_objectives
 
     scenario = options.load_scenario(file, overrides, seed)
     folder = options.results_folder(out or Path("out") / f"{scenario.name}-simulate")
@@ -39,9 +39,8 @@ def command(
         click.echo(json.dumps(data, indent=2))
     elif on_screen():
         periods = read_table(folder, ["replications.parquet"], "replications")
-        told = measured(scenario.objectives, periods)
         promised = scenario.sla.probability if scenario.sla else 1.0
-        objectives = objective_rows(told, periods, promised)
+        objectives = measured_objectives(scenario.objectives, periods, promised)
         show(partial(simulation_screen, data, objectives, str(folder)))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {folder}"]))

@@ -7,7 +7,7 @@ from fleetcast.bars import MARK, span_bar
 from reports.objectives import ObjectiveRow
 from reports.tables import INTERVAL_PERIODS_MIN
 
-INTERVAL_WIDTH, BAR_WIDTH = 78, 96
+INTERVAL_WIDTH, BAR_WIDTH = 76, 96
 """Columns of a terminal from which there is room for them."""
 BAR_CELLS = 12
 NEAR = 0.8

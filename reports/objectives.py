@@ -90,7 +90,9 @@ def objective_row(data: Data, values: pd.DataFrame, probability: float) -> Objec
     )
 
 
-def measured(objectives: Sequence[Objective], values: pd.DataFrame) -> list[Data]:
-    """What `objective_rows` is told where no plan tells it."""
-    figures = {each: median_estimate(values[each.text].tolist()) for each in objectives}
-    return [objective_json(each, estimate) for each, estimate in figures.items()]
+def measured_objectives(
+    objectives: Sequence[Objective], values: pd.DataFrame, probability: float
+) -> list[ObjectiveRow]:
+    """Over the periods of `values`, where no answer has the estimates yet."""
+    told = [objective_json(each, median_estimate(values[each.text].tolist())) for each in objectives]
+    return objective_rows(told, values, probability)

@@ -110,8 +110,12 @@ def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str
 
 def broken_periods(values: pd.DataFrame, objectives: list[Objective]) -> set[int]:
     """Replications that break some objective."""
-    used = used_shares(values, objectives)
-    return set(map(int, used.index[used > 1.0]))
+    broken: set[int] = set()
+    for one in objectives:
+        if one.text in values:
+            own = values[one.text].dropna()
+            broken.update(int(key) for key in own.index[[not keeps(v, one) for v in own]])
+    return broken
 
 
 def used_by_objective(values: pd.DataFrame, objectives: list[Objective]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from scenarios.objectives import Objective
 
 Data = dict[str, Any]
 
+SECTIONS = ("certainty", "users", "inside", "heat", "recovery", "why")
 PERIODS_MAX = 150
 """Of which the page knows the whole course, the worst ones first."""
 FAULTS_NAMED = 3
@@ -25,9 +26,7 @@ FAULTS_NAMED = 3
 def panels_of(results: Results, values: pd.DataFrame) -> dict[str, list[Panel]]:
     """By section; empty lists where there is nothing to show."""
     answer, objectives = results.answer, objectives_of(results)
-    sections: dict[str, list[Panel | None]] = {
-        "certainty": [], "users": [], "inside": [], "heat": [], "recovery": [], "why": [],
-    }  # fmt: skip
+    sections: dict[str, list[Panel | None]] = {name: [] for name in SECTIONS}
     with house_style():
         if results.is_plan:
             sections["certainty"] = [p_sla.p_sla(answer)]

@@ -48,6 +48,8 @@ def p_sla(plan: Data) -> Panel:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
     axes.grid(axis="x", visible=False)
     put_legend(figure, 3)
+    known = {size["replicas"] for size in run}
+    only_screened = [row for row in plan["screened"] if row["replicas"] not in known]
     return Panel(
         "p_sla",
         figure,
@@ -57,7 +59,7 @@ def p_sla(plan: Data) -> Panel:
         "so the bar of a certified size may still cross the dashed line. Triangles: rough "
         "screening, which only chose where to look.",
         marks=[Mark(size["replicas"], kept_share(size), size_text(size)) for size in run]
-        + [Mark(row["replicas"], None, screened_text(row)) for row in plan["screened"]],
+        + [Mark(row["replicas"], None, screened_text(row)) for row in only_screened],
     )
 
 

@@ -3,9 +3,8 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const SVG = "http://www.w3.org/2000/svg";
   const draw = (parent, name, attributes) => {
-    const element = parent.appendChild(document.createElementNS(SVG, name));
+    const element = parent.appendChild(document.createElementNS(parent.namespaceURI, name));
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     return element;
   };
@@ -150,11 +149,10 @@
         return low + (held(x) - this.left) / wide * (high - low);
       });
       this.content ??= [...this.svg.querySelectorAll("[clip-path]")].filter((part) => !part.closest(".axis-x")).map((part) => {
-        const frame = document.createElementNS(SVG, "g"), inner = document.createElementNS(SVG, "g");
-        frame.setAttribute("clip-path", part.getAttribute("clip-path"));
+        const frame = draw(part.parentNode, "g", { "clip-path": part.getAttribute("clip-path") });
+        const inner = draw(frame, "g", {});
+        part.before(frame);
         part.removeAttribute("clip-path");
-        part.replaceWith(frame);
-        frame.append(inner);
         inner.append(part);
         part.style.vectorEffect = "non-scaling-stroke";
         return inner;

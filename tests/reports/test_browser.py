@@ -115,8 +115,8 @@ def test_dragging_zooms_and_a_button_goes_back(browser: Any, report: Path) -> No
     with Opened(browser, report) as opened:
         plot = opened.plot("timeline_running")
         opened.drag("timeline_running", 0.4, 0.6)
-        ticks = [float(text) for text in plot.locator(".ticks text").all_inner_texts()]
-        assert len(ticks) >= 3 and 0 < min(ticks) and max(ticks) < 180
+        ticks = [float(text) for text in plot.locator(".ticks text").all_text_contents()]
+        assert len(ticks) >= 3 and min(ticks) > 0 and max(ticks) < 180
         assert max(ticks) - min(ticks) < 60
         at = re.match(r"at ([\d.]+) s", opened.point("timeline_running", 0.5, 0.5))
         assert at and min(ticks) - 15 <= float(at[1]) <= max(ticks) + 15

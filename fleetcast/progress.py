@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 SILENCE_MAX_S = 30.0
 REDRAW_S = 0.2
@@ -75,7 +76,12 @@ def watching() -> Iterator[Line]:
     """The line, gone again when the work is done."""
     console = stderr()
     live = console.is_terminal and not console.is_dumb_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(BAR_CELLS[console.width >= NARROW]),
-               MofNCompleteColumn(), TimeElapsedColumn())  # fmt: skip
+    # On a narrow terminal what is under way may take two lines, so that the figures fit beside it.
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=False)),
+        BarColumn(BAR_CELLS[console.width >= NARROW], table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+    )
     with Bar(*columns, console=console, transient=True, disable=not live) as bar:
         yield Line(bar)

@@ -94,5 +94,7 @@ def measured_objectives(
     objectives: Sequence[Objective], values: pd.DataFrame, probability: float
 ) -> list[ObjectiveRow]:
     """Over the periods of `values`, where no answer has the estimates yet."""
-    told = [objective_json(each, median_estimate(values[each.text].tolist())) for each in objectives]
+    told = [
+        objective_json(each, median_estimate(values[each.text].tolist())) for each in objectives
+    ]
     return objective_rows(told, values, probability)

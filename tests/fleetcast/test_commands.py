@@ -597,7 +597,7 @@ def test_report_needs_a_finished_plan(command):
         (["init"], "Missing argument"),
         (["init", "chats"], "'chats' is not"),
         (["report"], "Missing argument 'DIR'"),
-        (["report", "gone"], "'gone' does not exist"),
+        (["report", "gone"], "gone: no such folder"),
         (["check", "binary.yaml"], "binary.yaml is not UTF-8 text"),
     ],
 )

@@ -74,6 +74,8 @@ def run_replications(
     from planner.accounts import fleet_accounts
     from planner.evidence import write_tables
     from planner.metrics import Summary, estimates, table
+    from planner.plan_data import objective_json
+    from simulator.estimates import median_estimate
     from simulator.keeping import periods
     from simulator.monte_carlo import Runs, Trial
     from simulator.provenance import step_times
@@ -110,6 +112,10 @@ def run_replications(
             "autoscaling": scaling and list(scaling.replicas),
             "replications": replications,
             "kept": int(figures["kept"].sum()) if objectives else None,
+            "objectives": [
+                objective_json(one, median_estimate(figures[one.text].tolist()))
+                for one in objectives
+            ],
             "metrics": {name: e._asdict() for name, e in estimates(figures).items()},
             "accounts": fleet_accounts(scenario, figures),
             "step_time": step_times(scenario),

@@ -1,4 +1,4 @@
-"""A finished result folder, read back: the plan, where it comes from, and its evidence."""
+"""A finished result set, read back: the answer, where it comes from, and its evidence."""
 
 import json
 from pathlib import Path
@@ -13,31 +13,64 @@ from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 
+ANSWERS = {"plan": "plan.json", "simulate": "simulation.json"}
+"""The file that holds the answer, by the command that made the set."""
+
 
 class OtherResults(Exception):
-    """A folder whose files say other things than this version reads; the message says which."""
+    """A folder that holds no result set that this version reads; the message says why."""
 
 
 class Results(NamedTuple):
-    """What `fleetcast plan` left in a folder. The page needs no request rows."""
+    """What `fleetcast plan` or `simulate` left in a folder. The page needs no request rows."""
 
-    plan: Data
+    answer: Data
     manifest: Data
     replications: pd.DataFrame
     latencies: pd.DataFrame
     timeline: pd.DataFrame
     incidents: pd.DataFrame
 
+    @property
+    def is_plan(self) -> bool:
+        return bool(self.manifest["command"] == "plan")
+
+    @property
+    def scenario(self) -> Data:
+        """Of the fleet that is shown: a plan's choices are made."""
+        found: Data = self.answer.get("scenario") or self.manifest["scenario"]
+        return found
+
+    @property
+    def replicas(self) -> int:
+        """Of the fleet that the figures are of."""
+        return int(self.answer["figures_of" if self.is_plan else "replicas"])
+
 
 def read_results(folder: Path) -> Results:
     """Everything in `folder`; a table its manifest does not list is empty. Raises OtherResults."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     check_version(folder, manifest)
     return Results(
-        json.loads((folder / "plan.json").read_text()),
+        json.loads((folder / ANSWERS[manifest["command"]]).read_text()),
         manifest,
         *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
+
+
+def read_manifest(folder: Path) -> Data:
+    """Of a finished plan or simulation. Raises OtherResults for anything else."""
+    try:
+        manifest: Data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        command = str(manifest["command"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OtherResults(f"{folder} holds no finished results") from error
+    if command not in ANSWERS:
+        told = " and ".join(ANSWERS)
+        raise OtherResults(f"{folder} is of `fleetcast {command}`; this reads results of {told}")
+    if not (folder / ANSWERS[command]).exists():
+        raise OtherResults(f"{folder} is not finished; run `fleetcast {command}` again")
+    return manifest
 
 
 def check_version(folder: Path, manifest: Data) -> None:
@@ -57,22 +90,24 @@ def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
     return pd.read_parquet(folder / file)
 
 
-def objectives_of(plan: Data) -> list[Objective]:
-    return [parse_objective(row["objective"]) for row in plan["objectives"]]
+def objectives_of(results: Results) -> list[Objective]:
+    return [parse_objective(row["objective"]) for row in results.answer["objectives"]]
 
 
 def shown_rows(results: Results) -> pd.DataFrame:
-    """The figures of the certification periods of the fleet that is shown."""
+    """The figures of the periods that are shown: those of the plan's fleet that certified it."""
     rows = results.replications
-    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
-    own: pd.DataFrame = rows[shown & (rows["line"] == results.plan["line"])]
+    if not results.is_plan:
+        return rows
+    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.replicas)
+    own: pd.DataFrame = rows[shown & (rows["line"] == results.answer["line"])]
     return own
 
 
 def period_values(results: Results) -> pd.DataFrame:
-    """One row per certification period of the fleet that is shown, by replication; one column per
-    objective (its text): the figure it is about."""
-    texts = [objective.text for objective in objectives_of(results.plan)]
+    """One row per period that is shown, by replication; one column per objective (its text): the
+    figure it is about."""
+    texts = [objective.text for objective in objectives_of(results)]
     values: pd.DataFrame = shown_rows(results).set_index("replication").reindex(columns=texts)
     return values
 
@@ -88,11 +123,35 @@ def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str
     }
 
 
+def broken_periods(values: pd.DataFrame, objectives: list[Objective]) -> set[int]:
+    """Replications that break some objective."""
+    broken: set[int] = set()
+    for one in objectives:
+        if one.text in values:
+            own = values[one.text].dropna()
+            broken.update(int(key) for key in own.index[[not keeps(v, one) for v in own]])
+    return broken
+
+
+def used_by_objective(values: pd.DataFrame, objectives: list[Objective]) -> pd.DataFrame:
+    """How much of what each objective allows a period uses, by replication and objective text."""
+    used = {
+        one.text: values[one.text].map(lambda value, one=one: used_share(value, one))
+        for one in objectives
+        if one.text in values
+    }
+    return pd.DataFrame(used, index=values.index)
+
+
+def used_shares(values: pd.DataFrame, objectives: list[Objective]) -> pd.Series:
+    """Of the objective that a period uses most of, by replication; empty without objectives."""
+    used = used_by_objective(values, objectives)
+    return used.max(axis=1) if used.shape[1] else pd.Series(dtype=float)
+
+
 def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | None:
     """The period that uses most of what some objective allows; the first of several."""
-    known = [objective for objective in objectives if objective.text in values]
-    if values.empty or not known:
+    used = used_shares(values, objectives)
+    if used.empty or used.isna().all():
         return None
-    used = [values[o.text].map(lambda value, o=o: used_share(value, o)) for o in known]
-    most = pd.concat(used, axis=1).max(axis=1).to_numpy()
-    return int(values.index.to_numpy()[np.nanargmax(most)])
+    return int(used.index.to_numpy()[np.nanargmax(used)])

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from planner.evidence import write_tables
 from planner.verdict import measure
-from reports.folder import objectives_of
+from reports import page
 from reports.page import write_report
+from reports.panels import SECTIONS
 from scenarios.loading import load
+from scenarios.objectives import parse_objective
 from simulator.control.accounts import NO_ACCOUNTS
 from simulator.histogram import histogram
 from simulator.keeping import Period
@@ -200,7 +202,7 @@ def make_timeline(replication: int, arrival_s: NDArray[np.float64]) -> pd.DataFr
 
 def make_replications(plan: Data) -> pd.DataFrame:
     """Each objective's figure per period, as the planner measures it; gaps are always 200 ms."""
-    objectives = objectives_of(plan)
+    objectives = [parse_objective(each["objective"]) for each in plan["objectives"]]
     rows = []
     for replication in range(PERIODS):
         run = make_run(replication)
@@ -259,3 +261,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_results(tmp_path_factory.mktemp("finished"))
     write_report(folder)
     return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without its pictures, where a test is about the words."""
+    monkeypatch.setattr(page, "panels_of", lambda *given: {name: [] for name in SECTIONS})

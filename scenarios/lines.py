@@ -37,10 +37,7 @@ class Line(NamedTuple):
     @property
     def why_not(self) -> str:
         """The same in a line; empty where there is a fleet."""
-        if self.fault is None:
-            return ""
-        allowed = f" (allowed: {self.fault.allowed})" if self.fault.allowed else ""
-        return f"{self.fault.key}: {self.fault.got}{allowed}"
+        return self.fault.in_a_line if self.fault else ""
 
 
 def lines(scenario: Scenario) -> list[Line]:
@@ -97,7 +94,8 @@ def named(value: Any) -> str:
 
 def with_choices_told(scenario: Scenario, document: Document, context: Context) -> Scenario:
     """The scenario with the facts in place of the names that its choices hold, as a manifest has to
-    carry them, and positions for names in their keys. What is wrong with them goes to the document."""
+    carry them, and positions for names in their keys. What is wrong with them goes to the
+    document."""
     assert scenario.plan is not None
     choices = scenario.plan.choices
     document.faults += faults_of_choices(scenario, document, context)

@@ -887,15 +887,15 @@ def test_an_override_mends_a_fault(folder):
         ("horizon=30", "--set horizon=30: horizon: got 30\n    allowed: a time with its unit"),
         ("replica.gpu=h200", "--set replica.gpu=h200: replica.gpu: got 'h200'"),
         ("replica.gpus=3", "--set replica.gpus=3: replica.gpus: unknown key"),
-        ("traffic.3.arrivals.rate=7/s", "traffic.3.arrivals.rate: no such place\n    allowed: chat; "
-         "or a position, from 0"),
-        ("traffic.chta.arrivals.rate=7/s", "traffic.chta.arrivals.rate: no such place\n    allowed: "
-         "chat; or a position, from 0\n    did you mean `chat`?"),
+        ("traffic.3.arrivals.rate=7/s", "traffic.3.arrivals.rate: no such place\n    allowed: "
+         "chat; or a position, from 0"),
+        ("traffic.chta.arrivals.rate=7/s", "traffic.chta.arrivals.rate: no such place\n    "
+         "allowed: chat; or a position, from 0\n    did you mean `chat`?"),
         ("traffic.chat.arrivals.rate=7", "--set traffic.chat.arrivals.rate=7: "
          "traffic.0.arrivals.rate: got 7\n    allowed: a rate"),
         ("traffic.x=1", "--set traffic.x=1: traffic.x: no such place"),
-        ("horizon.x=1", "--set horizon.x=1: horizon.x: no such place\n    allowed: keys of mappings "
-         "and, for lists, positions from 0"),
+        ("horizon.x=1", "--set horizon.x=1: horizon.x: no such place\n    allowed: keys of "
+         "mappings and, for lists, positions from 0"),
         ("replica.0=1", "--set replica.0=1: replica.0: got 0"),
         ("seed=[1", "--set seed=[1:1:3: not YAML:"),
         ("fleet={replicas: 1, replicas: 2}", "fleet.replicas: duplicate key"),

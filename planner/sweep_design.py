@@ -73,12 +73,13 @@ def rows(kind: DesignKind, varied: Sequence[Varied], cells: int | None, seed: in
 
 
 def drawn(kind: DesignKind, each: Varied, cells: int, seed: int) -> Iterator[str]:
-    """The values of one key. Latin: one from each of as many equal parts of its range, so that of a
-    few values each comes equally often, give or take one."""
+    """The values of one key. Latin: one from each of as many equal parts of its range; where that
+    has a few values, each comes equally often, give or take one."""
     rng = stream(seed, "sweep", kind, each.key)
     if kind == "random":
         shares = rng.random(cells)
     else:
-        shares = (rng.permutation(cells) + rng.random(cells)) / cells
+        place = rng.permutation(cells)
+        shares = (place + (rng.random(cells) if each.size is None else rng.random())) / cells
     below_one = np.nextafter(1.0, 0.0)
     yield from (each.at(min(float(share), below_one)) for share in shares)

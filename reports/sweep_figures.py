@@ -78,7 +78,8 @@ def draw_cells(
         axes.axhline(quantity.line, color=INK, linestyle="--", linewidth=1.2)
     known = [(place, one) for place, one in zip(places, seen, strict=True) if one is not None]
     if joined and len(known) > 1:
-        line = sorted((place, min(one.value, top)) for place, one in known)
+        beyond = math.nan
+        line = [(place, one.value if one.value <= top else beyond) for place, one in sorted(known)]
         axes.plot(*zip(*line, strict=True), color=GREY, linewidth=1.0, zorder=1)
     for good, colour, marker in ((True, BLUE, "o"), (False, VERMILLION, "s")):
         own = [(place, one) for place, one in known if one.good is good]

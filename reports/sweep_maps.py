@@ -5,6 +5,7 @@ import math
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, TwoSlopeNorm, to_rgb
@@ -126,7 +127,7 @@ def draw_tile(
     x, y = at
     colour: Any = NOTHING
     if seen is not None:
-        colour = colours.cmap(colours.norm(min(seen.value, USED_MAX)))
+        colour = colours.to_rgba(np.array([min(seen.value, USED_MAX)]))[0]
     tile = Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0)
     axes.add_patch(tile)
     if in_a_row > TEXT_TILES_MAX:

@@ -7,7 +7,9 @@ keys, which the usual loaders either drop or stop at.
 import difflib
 import io
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -36,7 +38,14 @@ class Document:
 
 
 def read_document(source: str, text: str) -> Document:
-    """The document of a YAML text whose top is a mapping. Raises ScenarioError otherwise."""
+    """The document of a YAML text whose top is a mapping, to be changed at will. Raises
+    ScenarioError otherwise."""
+    return deepcopy(parsed(source, text))
+
+
+@lru_cache(maxsize=4)
+def parsed(source: str, text: str) -> Document:
+    """The same, once: a sweep asks for its file in every cell."""
     document = Document(source)
     try:
         node = compose(text)

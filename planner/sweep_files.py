@@ -17,10 +17,16 @@ from planner.metrics import Figures
 from planner.sweep import Cell
 from planner.sweep_data import cells_table, periods_table, told_at
 from scenarios.model import Scenario
-from simulator.results import manifest, write_frame, write_json, write_parquet
+from simulator.results import TableFile, manifest, write_json
+from simulator.tables import replications_schema
 
 Data = dict[str, Any]
 DATASET = "replications"
+CELL_TYPES = {
+    "cell": pa.int32(), "fate": pa.string(), "why_not": pa.string(), "scenario_hash": pa.string(),
+    "replicas": pa.int64(), "gpus": pa.int64(), "replications": pa.int64(), "kept": pa.int64(),
+}  # fmt: skip
+"""Of cells.parquet; its other columns are numbers with decimals."""
 
 
 def write_sweep(
@@ -36,8 +42,9 @@ def write_sweep(
     (folder / "manifest.json").unlink(missing_ok=True)
     for part in (folder / DATASET).glob("cell=*"):
         shutil.rmtree(part)
-    parts = write_dataset(folder / DATASET, periods_table(data, periods))
-    write_frame(cells_table(data), folder / "cells.parquet")
+    keys = key_fields(data)
+    parts = write_dataset(folder / DATASET, periods_table(data, periods), keys)
+    write_cells(cells_table(data), folder / "cells.parquet", keys)
     write_json(data, folder / "sweep.json")
     told = [cell_told(cell, seen["fate"]) for cell, seen in zip(cells, data["cells"], strict=True)]
     contents = {
@@ -63,15 +70,45 @@ def cell_told(cell: Cell, fate: str) -> Data:
     }
 
 
-def write_dataset(folder: Path, rows: pd.DataFrame) -> list[str]:
+def write_dataset(folder: Path, rows: pd.DataFrame, keys: list[pa.Field]) -> list[str]:
     """A partition per cell, all with the columns and types of the whole; returns the files."""
     if rows.empty:
         return []
     numbers = rows.pop("cell").to_numpy()
-    whole, names = pa.Table.from_pandas(rows, preserve_index=False), []
+    figures = replications_schema(name for name in rows.columns[len(keys) :])
+    schema, names = pa.schema([*keys, *figures]), []
+    whole = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
     for number in sorted(set(numbers.tolist())):
         name = f"cell={number:04d}/part-0.parquet"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_parquet(whole.filter(pa.array(numbers == number)), folder / name)
+        write_table(whole.filter(pa.array(numbers == number)), schema, folder / name)
         names.append(name)
     return names
+
+
+def write_cells(cells: pd.DataFrame, path: Path, keys: list[pa.Field]) -> None:
+    first, *others = cells.columns
+    fields = [(name, CELL_TYPES.get(str(name), pa.float64())) for name in others[len(keys) :]]
+    schema = pa.schema([(first, CELL_TYPES["cell"]), *keys, *fields])
+    write_table(pa.Table.from_pandas(cells, schema=schema, preserve_index=False), schema, path)
+
+
+def key_fields(data: Data) -> list[pa.Field]:
+    """The columns of `planner.sweep_data.key_columns`: the numbers, or text; then all as text."""
+    types = [
+        (each["key"], key_type(data["cells"], each["key"], each["unit"])) for each in data["keys"]
+    ]
+    texts = [(f"text: {key}", pa.string()) for key, _ in types]
+    return [pa.field(*each) for each in [*types, *texts]]
+
+
+def key_type(cells: Sequence[Data], key: str, unit: str | None) -> pa.DataType:
+    if unit is None:
+        return pa.string()
+    known = [value for cell in cells if (value := cell["values"][key]) is not None]
+    return pa.int64() if all(isinstance(value, int) for value in known) else pa.float64()
+
+
+def write_table(table: pa.Table, schema: pa.Schema, path: Path) -> None:
+    with TableFile(path, schema) as file:
+        file.add({name: table[name] for name in schema.names})

@@ -2,12 +2,12 @@
 the median period uses."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from planner.verdict import used_share
 from reports.sweep_table import objective_figure, objective_texts, share_figure
-from reports.tables import INTERVAL_PERIODS_MIN, percent
+from reports.tables import INTERVAL_PERIODS_MIN, counted, percent
 from scenarios.objectives import parse_objective
 
 Data = dict[str, Any]
@@ -37,6 +37,8 @@ class Quantity(NamedTuple):
     name: str
     """Of the picture's file."""
     title: str
+    short: str
+    """In a line of several."""
     axis: str
     kind: Literal["p_sla", "used"]
     line: float | None
@@ -56,7 +58,8 @@ def p_sla(data: Data) -> Quantity:
     line = promised.pop() if len(promised) == 1 else None
     return Quantity(
         name="p_sla",
-        title="Periods that keep the SLA, P(SLA)",
+        title="P(SLA)",
+        short="P(SLA)",
         axis="periods that keep the SLA",
         kind="p_sla",
         line=line,
@@ -81,8 +84,9 @@ def used(text: str, number: int) -> Quantity:
 
     return Quantity(
         name=f"objective-{number}",
-        title=f"{text}: how much of it the median period uses",
-        axis="share of the limit, median period",
+        title=text,
+        short=text,
+        axis="share of the limit that the median period uses",
         kind="used",
         line=1.0,
         line_text="the limit",
@@ -105,6 +109,14 @@ def used_of(objective: Data) -> Seen:
     return Seen(value, low, high, text, objective_figure(objective).value, value <= 1.0)
 
 
-def words(text: str) -> str:
-    """Text of the user's, in which matplotlib would see formulas."""
-    return text.replace("$", r"\$")
+def alt_text(title: str, quantity: Quantity, cells: Sequence[Data]) -> str:
+    """What a picture shows, in words; the table of the page has every number."""
+    known = [one for one in map(quantity.seen, cells) if one is not None]
+    if not known:
+        return f"{title}: none of these cells can be."
+    ends = sorted(known, key=lambda one: one.value)
+    good = sum(one.good for one in known)
+    return (
+        f"{title}: {ends[0].text} to {ends[-1].text} over {counted(len(known), 'cell')}, "
+        f"{good} of them within what is promised."
+    )

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reports.image import house_style
-from reports.sweep_figures import sweep_figure
+from reports.figures.sweep_map import luminance
 from reports.sweep_lines import sweep_lines
-from reports.sweep_maps import layout_of, luminance
 from reports.sweep_page import write_sweep_page
+from reports.sweep_panels import layout_of, sweep_panels
 from reports.sweep_table import headline, outcome, short_keys
-from reports.sweep_values import quantities
 from scenarios.loading import load
 from simulator.estimates import share_estimate
+from simulator.provenance import step_times
 
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
 TTFT, ERRORS = "ttft p95 <= 500ms", "error_rate <= 0.1%"
@@ -52,7 +51,7 @@ def make_sweep(keys, cells, design="grid"):
     return {
         "name": "chat", "scenario_hash": "cd" * 32, "seed": 7, "versions": {}, "design": design,
         "keys": asked, "replications": 20, "cells": cells,
-        "step_time": [{"pool": "main", "origin": "given", "rests_on": "given by the scenario"}],
+        "step_time": step_times(load(EXAMPLE)),
     }  # fmt: skip
 
 
@@ -76,6 +75,17 @@ def three_keys(number=3):
     return make_sweep(list(KEYS), cells)
 
 
+def many_maps():
+    """One map for each of fourteen precisions, with one objective."""
+    data = make_sweep(list(KEYS), [])
+    for precision in range(14):
+        for replicas, rate in (("4", "20/s"), ("5", "30/s")):
+            asked = dict(zip(KEYS, (replicas, rate, f"p{precision}"), strict=True))
+            cell = make_cell(len(data["cells"]) + 1, asked)
+            data["cells"].append(cell | {"objectives": []})
+    return data
+
+
 def write(folder, data):
     scenario = load(EXAMPLE).as_yaml_data()
     manifest = {"scenario": scenario, "scenario_hash": "cd" * 32, "seed": 7,
@@ -85,12 +95,13 @@ def write(folder, data):
     return write_sweep_page(folder)
 
 
-def words_of(data, name="p_sla"):
-    """All that stands in a picture, axis by axis."""
-    quantity = next(each for each in quantities(data) if each.name == name)
-    with house_style():
-        figure = sweep_figure(data, quantity)
-    return figure, [[text.get_text() for text in axes.texts] for axes in figure.axes]
+def panels(data):
+    """The pictures by name."""
+    return {panel.name: panel for group in sweep_panels(data) for panel in group}
+
+
+def words_of(panel):
+    return [text.get_text() for text in panel.axes.texts]
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -103,17 +114,17 @@ def test_the_page_says_what_the_data_say_and_needs_nothing_else(tmp_path):
     assert "replica: &lt;b&gt;too small" in page
     assert page.count("<svg") == 3 and page.count('role="img" aria-label="') == 3
     assert not re.search(r'(src|href)="(?!#|data:)', page) and len(page) < 2_500_000
-    assert {path.name for path in tmp_path.glob("*.png")} == {
-        "p_sla.png", "objective-1.png", "objective-2.png",
-    }  # fmt: skip
+    names = {"p_sla", "objective-1", "objective-2"}
+    for ending in ("png", "svg"):
+        assert {path.stem for path in tmp_path.glob(f"*.{ending}")} == names
 
 
 def test_the_same_folder_is_the_same_page_and_nothing_of_another_sweep_stays(tmp_path):
     (tmp_path / "objective-7.png").write_bytes(b"of another sweep")
-    first = write(tmp_path, two_keys()).read_bytes()
+    write(tmp_path, two_keys())
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert "objective-7.png" not in files
-    assert write(tmp_path, two_keys()).read_bytes() == first
+    write(tmp_path, two_keys())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
@@ -121,47 +132,55 @@ def test_the_same_folder_is_the_same_page_and_nothing_of_another_sweep_stays(tmp
 
 
 def test_two_keys_are_a_heat_map_whose_words_are_the_data():
-    _, (words, *_) = words_of(two_keys())
+    drawn = panels(two_keys())
+    words = words_of(drawn["p_sla"])
     assert words[:4] == ["100%", "[83%, 100%]", "95%", "[75%, 100%]"]
-    assert words[-1] == "cannot be" and words.count("15%") == 2
-    _, (words, *_) = words_of(two_keys(), "objective-1")
+    assert words[-1] == "–" and words.count("15%") == 2
+    words = words_of(drawn["objective-1"])
     assert words[:6] == ["20%", "100 ms", "80%", "400 ms", "never", "never"]
+    tip = drawn["p_sla"].marks[1]
+    assert (tip.x, tip.y) == (0, 1) and tip.text == (
+        "replicas 4, rate 30/s\nP(SLA): 95%, [75%, 100%]\nttft p95 <= 500ms: 80%, 400 ms\n"
+        "error_rate <= 0.1%: 0%, 0%\n2,000 USD per month"
+    )
+    assert drawn["p_sla"].alt == (
+        "P(SLA): 15% to 100% over 8 cells, 6 of them within what is promised."
+    )
 
 
-def test_words_on_tiles_can_be_read():
+@pytest.mark.parametrize("name", ["p_sla", "objective-1"])
+def test_words_on_tiles_can_be_read(name):
     """WCAG: a contrast of 4.5 and more between words and their tile."""
-    figure, _ = words_of(two_keys())
-    tiles = iter(figure.axes[0].patches)
-    centres = {}
-    for tile in tiles:
-        x, y = tile.get_x() + tile.get_width() / 2, tile.get_y() + tile.get_height() / 2
-        centres[round(x), round(y)] = luminance(tile.get_facecolor())
-    for text in figure.axes[0].texts:
-        light = sorted(
-            (luminance(text.get_color()), centres[tuple(map(round, text.get_position()))])
-        )
-        assert (light[1] + 0.05) / (light[0] + 0.05) >= 4.5
+    axes = panels(two_keys())[name].axes
+    tiles = {
+        (round(tile.get_x() + 0.48), round(tile.get_y() + 0.46)): luminance(tile.get_facecolor())
+        for tile in axes.patches
+    }
+    for text in axes.texts:
+        place = tuple(map(round, text.get_position()))
+        dark, light = sorted((luminance(text.get_color()), tiles[place]))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
-def test_three_keys_are_small_multiples_and_what_is_left_out_is_told(tmp_path):
-    figure, _ = words_of(three_keys())
-    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["rate 20/s", "rate 30/s"]
-    many = make_sweep(list(KEYS), three_keys(2)["cells"])
-    layout = layout_of(many)
-    assert len(layout.panels) == 2 and layout.others == ["replica.precision"]
-    page = write(tmp_path, three_keys(3)).read_text()
-    assert "left out" not in page
+def test_three_keys_are_small_multiples_of_which_twelve_are_shown(tmp_path):
+    layout = layout_of(three_keys(2))
+    assert layout.others == ["replica.precision"] and layout.held == [("p0",), ("p1",)]
+    drawn = panels(three_keys(2))
+    assert list(drawn)[:3] == ["p_sla", "p_sla-2", "objective-1"]
+    assert drawn["p_sla-2"].alt.startswith("P(SLA), precision p1: ")
+    assert drawn["p_sla"].caption and not drawn["p_sla-2"].caption
+    page = write(tmp_path, many_maps()).read_text()
+    assert "2 more pictures of each kind left out" in page
+    assert len(list(tmp_path.glob("p_sla*.png"))) == 12
 
 
 @pytest.mark.parametrize("design", ["list", "latin", "random"])
 def test_other_designs_have_a_mark_per_cell_and_intervals(design):
-    data = two_keys() | {"design": design}
-    figure, _ = words_of(data)
-    panels = 1 if design == "list" else 2
-    shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert len(shown) == panels
-    marks = sum(len(container.lines[0].get_xdata()) for container in shown[0].containers)
-    assert marks == 8
+    drawn = panels(two_keys() | {"design": design})
+    assert len(drawn) == (3 if design == "list" else 6)
+    bars = drawn["p_sla"].axes.containers
+    assert sum(len(bar.lines[0].get_xdata()) for bar in bars) == 8
+    assert len(drawn["p_sla"].marks) == 9
 
 
 def test_one_key_is_a_curve_at_its_numbers_and_what_is_beyond_is_named():
@@ -170,10 +189,10 @@ def test_one_key_is_a_curve_at_its_numbers_and_what_is_beyond_is_named():
         make_cell(2, {"fleet.replicas": "4"}, 2.0, 5),
         make_cell(3, {"fleet.replicas": "8"}, 0.3, 20),
     ]
-    data = make_sweep(["fleet.replicas"], cells)
-    figure, (words, *_) = words_of(data, "objective-1")
-    assert words == ["never", "400%"]
-    assert figure.axes[0].containers[0].lines[0].get_xdata().tolist() == [8.0]
+    panel = panels(make_sweep(["fleet.replicas"], cells))["objective-1"]
+    assert words_of(panel) == ["never", "400%"]
+    assert list(panel.axes.containers[0].lines[0].get_xdata()) == [8.0]
+    assert [mark.x for mark in panel.marks] == [2.0, 4.0, 8.0]
 
 
 # --- words ----------------------------------------------------------------------------------------

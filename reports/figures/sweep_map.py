@@ -21,8 +21,9 @@ TEXT_TILE_IN, DETAIL_TILE_IN = 0.34, 0.66
 TILE_HEIGHT_IN, HEIGHT_IN_MAX = 0.42, 7.0
 CHARACTER_IN = 0.078
 
-# Tiles look the same on dark and on light pages, and so do the words on them.
-DARK, LIGHT = "#10161b", "#fbfcfd"
+# Tiles look the same on dark and on light pages, and so do the words on them: as good as black and
+# white, which the page would turn around.
+DARK, LIGHT = "#000001", "#fffffe"
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f6e9dc", "#8fbbd6", "#0b3c5d"])
 USED = LinearSegmentedColormap.from_list(
     "used", ["#0b3c5d", "#8fbbd6", "#f6f1e6", "#f0a35e", "#8a3203"]
@@ -102,7 +103,7 @@ def draw_tile(
     axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0))
     if tile_in < TEXT_TILE_IN:
         return
-    ink = DARK if luminance(colour) > 0.2 else LIGHT
+    ink = DARK if luminance(colour) > 0.179 else LIGHT
     if seen is None:
         axes.text(x, y, "–", color=ink, fontsize=8.5, ha="center", va="center")
         return

@@ -30,7 +30,7 @@ EVENTS = (
     PREFILLED,  # a step has ended; value: tokens of it, beside: requests in it, with this one
     DECODES,  # its prefill is done and a token came out; value: its number, beside: as above
     PREEMPTED,  # value: tokens to compute again, beside: how many still run
-    LEFT,  # a replica; value: how (attempts.py), beside: the fault the replica was stopped by, or -1
+    LEFT,  # a replica; value: how (attempts.py), beside: the fault that has stopped it, or -1
     STRANDED,  # no replica is routable
     FULL,  # turned away by the replica; value: how many wait there
     FAILED,  # an attempt; value: why (attempts.py), beside: 1 if the request is sent again

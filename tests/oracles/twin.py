@@ -31,7 +31,6 @@ from tests.oracles.twin_replica import END, SAMPLE, SETTLE, Counts, Replica, Wak
 from tests.oracles.twin_requests import requests_of
 from tests.oracles.twin_routing import router, view_of_replica, view_of_request
 
-
 HOW = {
     Left.COMPLETED: COMPLETION,
     Left.OUT_OF_PATIENCE: PATIENCE,

@@ -65,7 +65,7 @@ def told(run: Run, index: int, story: Story, replicas: Sequence[str]) -> list[Sa
     sentences = [
         sentence
         for number, stay in enumerate(story.stays)
-        for sentence in stay_told(stay, number, replicas, run.faults)
+        for sentence in stay_told(stay, number, replicas[stay.replica], run)
     ]
     for wait in story.waits:
         what = "waits to be sent again" if wait.why == BEFORE_RETRY else "finds no replica: waits"
@@ -88,17 +88,15 @@ def end_told(run: Run, index: int, story: Story) -> Iterator[Said]:
         yield Said(at_ns, ENDS[code])
 
 
-def stay_told(
-    stay: Stay, number: int, replicas: Sequence[str], faults: Sequence[str]
-) -> Iterator[Said]:
+def stay_told(stay: Stay, number: int, replica: str, run: Run) -> Iterator[Said]:
     """One attempt at one replica."""
     who = "a copy is sent" if stay.is_copy else "is sent again" if number else "is sent"
     there = f"{stay.ahead:,} waiting, {stay.running:,} running there"
-    yield Said(stay.begin_ns, f"{who} to {replicas[stay.replica]}: {there}")
+    yield Said(stay.begin_ns, f"{who} to {replica}: {there}")
     for phase in stay.phases:
         if phase.end_ns > phase.begin_ns:
             yield Said(phase.begin_ns, phase_told(phase))
-    if (left := left_told(stay, faults)) is not None:
+    if (left := left_told(stay, run)) is not None:
         yield Said(stay.end_ns, left)
 
 
@@ -119,20 +117,33 @@ def phase_told(phase: Phase) -> str:
     return f"is prefilled, {lasts}: {work}{cached if phase.cached_tokens else ''}"
 
 
-def left_told(stay: Stay, faults: Sequence[str]) -> str | None:
+def left_told(stay: Stay, run: Run) -> str | None:
     """Why it left, unless its end tells."""
+    struck = f": {struck_text(stay, run)}" if stay.fault >= 0 else ""
     match stay.how:
         case attempts.FAILURE:
-            by = faults[stay.fault] if stay.fault >= 0 else "the fleet's control"
-            return f"loses its replica: {by}"
+            return f"loses its replica{struck or ', which the fleet gives up'}"
         case attempts.TIMEOUT:
             return "its client hangs up: no first token in time"
         case attempts.PATIENCE:
-            gone = f" (the replica is down: {faults[stay.fault]})" if stay.fault >= 0 else ""
-            return f"its client hangs up{gone}"
+            return f"its client hangs up{struck}"
         case attempts.LOST_RACE:
             return "its client lets go of this attempt: the other was faster"
     return None
+
+
+def struck_text(stay: Stay, run: Run) -> str:
+    """'fault gpu-hbm struck node-3 at 27.640 s', of the latest such incident."""
+    name = run.faults[stay.fault]
+    own = [
+        one
+        for one in run.incidents.itertuples()
+        if one.fault == name and stay.replica in one.replicas
+        and one.begin_s <= stay.end_ns / NS_PER_S
+    ]  # fmt: skip
+    if not own:
+        return f"fault {name}"  # it struck after the period
+    return f"fault {name} struck {own[-1].component} at {own[-1].begin_s:,.3f} s"
 
 
 def span(begin_ns: int, end_ns: int) -> str:

@@ -8,7 +8,7 @@ microseconds of the period. Google, "Trace Event Format", 2016.
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +18,15 @@ from simulator.control.spans import spans
 from simulator.data_plane import Observation
 from simulator.journal import Entries
 from simulator.kernel.journal import EJECTION, RETURN
+from simulator.kernel.state import NEVER_NS
 from simulator.stories import NOWHERE, Stay, Story
 from simulator.traffic import NS_PER_S
 
 Event = dict[str, Any]
 FLEET = 1
 """The process of what happens at no replica; process 0 has a meaning of its own to viewers."""
-FIRST_REPLICA = 2
+FIRST_REPLICA = 1000
+"""Of replica 3 it is 1003: viewers show the number behind the name."""
 STATE = 1
 """The thread of a process for its state and its faults; the lanes of requests come after it."""
 
@@ -84,7 +86,8 @@ def metadata(kind: str, process: int, thread: int = STATE, **args: Any) -> Event
 
 def processes(replicas: Iterable[tuple[str, str]]) -> Iterator[Event]:
     """Their names, and what they are, in order; replicas: (name, hardware) of each."""
-    for process, (name, label) in enumerate([("fleet", ""), *replicas], FLEET):
+    numbered = enumerate(replicas, FIRST_REPLICA)
+    for process, (name, label) in [(FLEET, ("fleet", "")), *numbered]:
         yield metadata("process_name", process, name=name)
         yield metadata("process_sort_index", process, sort_index=process)
         yield metadata("thread_name", process, name="state" if process > FLEET else "faults")
@@ -148,29 +151,22 @@ def ejections(journal: Entries, window: Window) -> Iterator[Event]:
 
 
 def counters(
-    looks: Iterable[tuple[int, Observation]], changes: list[Change], window: Window
+    looks: Sequence[tuple[int, Observation]], changes: list[Change], window: Window
 ) -> Iterator[Event]:
-    """Of the looks, those values that differ from the look before; and how many replicas are up
-    and wanted, at the instants at which that changes."""
+    """Of the looks, those values that differ from the look before; how many replicas are up and
+    missing, at the instants at which that changes."""
     yield from replica_counts(changes, window)
+    yield from arrival_rates(looks)
     told: dict[tuple[str, int], dict[str, float]] = {}
-    before: tuple[int, int] | None = None
     for ns, seen in looks:
-        for name, process, series in counted_at(ns, seen, before):
+        for name, process, series in counted_at(seen):
             if told.get((name, process)) != series:
                 told[name, process] = series
                 yield counter(name, process, ns, **series)
-        before = ns, seen.arrivals
 
 
-def counted_at(
-    ns: int, seen: Observation, before: tuple[int, int] | None
-) -> Iterator[tuple[str, int, dict[str, float]]]:
-    """(name, process, values) of one look; before: the instant of the last one, and the arrivals
-    until then."""
-    if before is not None:
-        per_s = (seen.arrivals - before[1]) / ((ns - before[0]) / NS_PER_S)
-        yield "arrivals", FLEET, {"per second": round(per_s, 3)}
+def counted_at(seen: Observation) -> Iterator[tuple[str, int, dict[str, float]]]:
+    """(name, process, values) of one look."""
     running, waiting = seen.running.tolist(), seen.waiting.tolist()
     yield "requests", FLEET, {"running": sum(running), "waiting": sum(waiting) + seen.stranded}
     used = np.round(100.0 * seen.kv_used, 2).tolist()
@@ -179,24 +175,36 @@ def counted_at(
         yield "KV cache used", process, {"percent": one[2]}
 
 
+def arrival_rates(looks: Iterable[tuple[int, Observation]]) -> Iterator[Event]:
+    """Since the look before, or the last one that is a second away."""
+    since_ns, arrivals = None, 0
+    for ns, seen in looks:
+        if since_ns is not None and ns - since_ns < NS_PER_S:
+            continue
+        if since_ns is not None:
+            per_s = (seen.arrivals - arrivals) / ((ns - since_ns) / NS_PER_S)
+            yield counter("arrivals", FLEET, since_ns, **{"per second": round(per_s, 3)})
+        since_ns, arrivals = ns, seen.arrivals
+
+
 def replica_counts(changes: list[Change], window: Window) -> Iterator[Event]:
+    """Missing is who is wanted and not up."""
     latest: dict[int, Change] = {}
-    told: dict[str, int] = {}
+    told: dict[str, float] = {}
     ordered = sorted(changes, key=lambda change: change.at_ns)
     for place, change in enumerate(ordered):
         latest[change.replica] = change
-        following = ordered[place + 1].at_ns if place + 1 < len(ordered) else window.end_ns + 1
+        following_ns = ordered[place + 1].at_ns if place + 1 < len(ordered) else NEVER_NS
         at_ns = max(change.at_ns, window.begin_ns)
-        if following <= at_ns or at_ns > window.end_ns:
+        if following_ns <= at_ns or at_ns > window.end_ns:
             continue  # more happens before anybody looks
-        counts = {
-            "replicas up": sum(one.state in (SERVING, CLOSING) for one in latest.values()),
-            "replicas wanted": sum(one.wanted for one in latest.values()),
-        }
-        for name, count in counts.items():
-            if told.get(name) != count:
-                told[name] = count
-                yield counter(name, FLEET, at_ns, replicas=count)
+        up = [one.state in (SERVING, CLOSING) for one in latest.values()]
+        wanted = [one.wanted for one in latest.values()]
+        missing = sum(w and not u for w, u in zip(wanted, up, strict=True))
+        series = {"up": sum(up), "missing": missing}
+        if told != series:
+            told = dict(series)
+            yield counter("replicas", FLEET, at_ns, **series)
 
 
 # --- requests ------------------------------------------------------------------------------------

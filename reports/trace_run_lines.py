@@ -37,7 +37,8 @@ def worst_lines(worst: Sequence[Data]) -> Iterator[str]:
         yield "  no request arrived in that part of the period"
         return
     by = "E2E" if worst[0]["objective"] is None else "the share of the tightest limit they used"
-    yield f"  the {len(worst)} worst requests, by {by}:"
+    which = f"{len(worst)} worst requests" if len(worst) > 1 else "worst request"
+    yield f"  the {which}, by {by}:"
     for one in worst:
         yield ""
         yield f"  {one['group']} {one['request']}: {figures_text(one)}"

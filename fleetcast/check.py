@@ -16,7 +16,8 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
     from fleetcast.stop_on import user_errors
     from planner.bracket import bracket, draw_periods, question_makes_sense
     from planner.search import SCREENING
-    from reports.tables import accuracy_lines
+    from reports.facts import fact_lines
+    from reports.tables import accuracy_facts
     from scenarios.fleet import PythonRule
     from scenarios.lines import lines, named
     from simulator.inputs import inputs_told
@@ -63,4 +64,4 @@ def command(file: Path, overrides: tuple[str, ...]) -> None:
                 click.echo(f"           not {chosen}: {line.why_not}")
     lone_s = in_python(time, 0, 1, 1, round(load.input_tokens), round(load.input_tokens))
     click.echo(f"  step     {lone_s * 1e3:.2f} ms for one decode at the mean context")
-    click.echo("\n".join(accuracy_lines(step_times(scenario))))
+    click.echo("\n".join(fact_lines(accuracy_facts(step_times(scenario)))))

@@ -107,7 +107,7 @@ def make_plan(
         answer = plan(scenario, figures_of, telling(line))
         shown = answer.shown_rows["replication"].tolist()
         trials = ((index, *answer.asked(index)) for index in shown)
-        evidence = ((index, runs_of(own).whole(trial)) for index, own, trial in trials)
+        evidence = ((index, *runs_of(own).evidence(trial)) for index, own, trial in trials)
         tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
         explanation = explain(answer, figures_of, line.tell) if explained else None
     data: dict[str, Any] = finite(as_json(answer, explanation))

@@ -68,11 +68,11 @@ def run_replications(
         runs = Runs(scenario, store, executor, Summary(objectives))
         for index in range(replications):
             figures = runs(Trial(size, index), coming=range(index, replications))
-            where = {"phase": "simulate", "replicas": size, "replication": index}
+            where = {"phase": "simulate", "line": 0, "replicas": size, "replication": index}
             rows.append(where | figures)
             line.tell(f"simulate {size} replicas", index + 1, replications)
         periods = table(rows)
-        evidence = ((index, runs.whole(Trial(size, index))) for index in range(replications))
+        evidence = ((index, *runs.evidence(Trial(size, index))) for index in range(replications))
         tables = write_tables(folder, periods, evidence, scenario.traffic)
     contents = {"files": tables, "replicas": size, "replications": replications}
     write_json(manifest(scenario, "simulate", contents), folder / "manifest.json")

@@ -15,9 +15,9 @@ from planner.verdict import availability, error_rate, goodput, judge, measure
 from scenarios.objectives import Objective
 from simulator import histogram
 from simulator.estimates import Estimate, median_estimate
+from simulator.latencies import LATENCY_METRICS
 from simulator.run import OUTCOMES, Run
 
-LATENCY_METRICS = ("ttft", "tpot", "e2e", "itl")
 PERCENTILES = ("50", "95", "99")
 
 Figures = dict[str, Any]

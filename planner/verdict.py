@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.objectives import Objective, allowed_violations
 from simulator import histogram
 from simulator.data_plane import Allowance
-from simulator.results import REQUEST_COLUMNS
+from simulator.record import REQUEST_COLUMNS
 from simulator.run import Run
 
 Floats = NDArray[np.float64]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from reports.facts import Fact
 from reports.tables import counted, number, percent
 
 Data = dict[str, Any]
@@ -15,8 +16,8 @@ DOWN_MAX = 10
 """Numbers of replicas down that the page has a row for."""
 
 
-def account_lines(accounts: Data | None) -> list[str]:
-    """The block of `simulate` and `plan`; nothing of a fleet that neither fails nor changes."""
+def account_facts(accounts: Data | None) -> list[Fact]:
+    """What failures did and what was paid; nothing of a fleet that neither fails nor changes."""
     if accounts is None:
         return []
     periods, means = counted(accounts["periods"], "period"), accounts["means"]
@@ -31,19 +32,20 @@ def account_lines(accounts: Data | None) -> list[str]:
     incidents = tally_text(accounts["faults"], "incidents")
     starting = means["cold_start_minutes"]
     if incidents == "none" and not accounts["down"] and not starting["value"]:
-        return [f"  failures none in {periods}: {available}; {gpu_hours}"]
+        return [Fact("failures", f"none in {periods}: {available}; {gpu_hours}")]
     told = {
         "incidents, with those under way at the start": incidents,
         "replicas down": down_text(accounts["down"]),
         "requests hit, and retried": tally_text(accounts["faults"], "retried"),
         "requests hit, and lost": tally_text(accounts["faults"], "lost"),
     }
-    lines = [f"    {what} {text}" for what, text in told.items() if text not in ("none", "never")]
+    texts = [f"{what} {text}" for what, text in told.items() if text not in ("none", "never")]
     if means["tokens_lost"]["value"]:
-        lines.append(f"    tokens to compute again {amount(means['tokens_lost'])} per period")
+        texts.append(f"tokens to compute again {amount(means['tokens_lost'])} per period")
     if starting["value"]:
-        lines.append(f"    starting {amount(starting)} replica-minutes per period")
-    return [f"  failures and fleet in {periods}: {available}", *lines, f"    {gpu_hours}"]
+        texts.append(f"starting {amount(starting)} replica-minutes per period")
+    first = Fact("failures", f"and fleet in {periods}: {available}")
+    return [first, *(Fact("", text) for text in (*texts, gpu_hours))]
 
 
 def down_text(down: Sequence[Data]) -> str:

@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from reports.facts import Fact
 from reports.tables import number, percent, usd
 
 Data = dict[str, Any]
 
 
-def cost_lines(cost: Data) -> list[str]:
-    """Lines on pools that are paid for differently, on energy, and on whose prices these are."""
-    lines = [f"paid for: {text}" for text in pool_texts(cost)]
-    lines += [text for text in (energy_text(cost), price_text(cost)) if text]
-    return [f"  {line}" for line in lines]
+def cost_facts(cost: Data) -> list[Fact]:
+    """On pools that are paid for differently, on energy, and on whose prices these are."""
+    told = {"energy:": energy_text(cost), "prices:": price_text(cost)}
+    pools = [Fact("paid for:", text) for text in pool_texts(cost)]
+    return pools + [Fact(label, text) for label, text in told.items() if text]
 
 
 def pool_texts(cost: Data) -> list[str]:
@@ -44,7 +45,7 @@ def energy_text(cost: Data) -> str | None:
             f"{number(energy['co2_kg_per_month'])} kg CO2/month, "
             f"{number(energy['co2_kg_per_million_tokens'])} kg per million tokens"
         )
-    return f"energy: {', '.join(parts)} ({draw_text(energy)})"
+    return f"{', '.join(parts)} ({draw_text(energy)})"
 
 
 def draw_text(energy: Data) -> str:
@@ -63,11 +64,10 @@ def price_text(cost: Data) -> str | None:
     """Whose prices, and of when.
 
     >>> price_text({"price_source": "our contract", "price_date": "2026-11-01"})
-    'prices: our contract, 2026-11-01'
+    'our contract, 2026-11-01'
     """
     known = [cost.get(key) for key in ("price_source", "price_date")]
-    told = ", ".join(text for text in known if text)
-    return f"prices: {told}" if told else None
+    return ", ".join(text for text in known if text) or None
 
 
 def cost_rows(cost: Data) -> list[Data]:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from reports.accounts import part
+from reports.facts import Fact
 from reports.tables import counted, number, percent, usd
 
 Data = dict[str, Any]
@@ -42,16 +43,16 @@ class FrontierRow(NamedTuple):
     chosen: bool
 
 
-def explanation_lines(data: Data) -> list[str]:
-    """The block of `plan`: what binds, how much room there is, what the answer hangs on."""
+def explanation_facts(data: Data) -> list[Fact]:
+    """What binds, how much room there is, what the answer hangs on."""
     explanation = data.get("explanation")
     if explanation is None:
         return []
     return [
-        f"  why {binding_text(data)}",
-        f"  room {headroom_text(explanation['headroom'])}",
-        f"  hangs on {levers_text(explanation['sensitivity'])}",
-        *([f"  luck {luck_text(explanation)}"] if explanation["luck"] else []),
+        Fact("why", binding_text(data)),
+        Fact("room", headroom_text(explanation["headroom"])),
+        Fact("hangs on", levers_text(explanation["sensitivity"])),
+        *([Fact("luck", luck_text(explanation))] if explanation["luck"] else []),
     ]
 
 

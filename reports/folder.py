@@ -1,4 +1,4 @@
-"""A finished result folder, read back: the plan, where it comes from, and its evidence."""
+"""A finished result set, read back: the answer, where it comes from, and its evidence."""
 
 import json
 from pathlib import Path
@@ -9,105 +9,90 @@ import pandas as pd
 
 from planner.verdict import keeps, used_share
 from scenarios.objectives import Objective, parse_objective
-from simulator.control.accounts import NO_ACCOUNTS
-from simulator.run import OUTCOMES, Run, incident_frame
+from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 
-COLUMNS = {
-    "requests": (
-        "replication", "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s",
-        "finish_s", "replica", "preemptions", "retries", "outcome", "cached_tokens", "fault",
-    ),
-    "replications": ("phase", "replicas", "replication"),
-    "timeline": ("replication", "time_s", "replicas_up", "waiting", "running", "kv_used"),
-    "itl": ("itl_s", "tokens"),
-    "incidents": (
-        "replication", "fault", "component", "replicas", "begin_s", "noticed_s", "end_s",
-    ),
-}  # fmt: skip
-"""The columns the page reads, for the tables of a plan whose fleet was never run."""
+ANSWERS = {"plan": "plan.json", "simulate": "simulation.json"}
+"""The file that holds the answer, by the command that made the set."""
+
+
+class OtherResults(Exception):
+    """A folder that holds no result set that this version reads; the message says why."""
 
 
 class Results(NamedTuple):
-    """What `fleetcast plan` left in a folder."""
+    """What `fleetcast plan` or `simulate` left in a folder. The page needs no request rows."""
 
-    plan: Data
+    answer: Data
     manifest: Data
-    requests: pd.DataFrame
     replications: pd.DataFrame
+    latencies: pd.DataFrame
     timeline: pd.DataFrame
-    itl: pd.DataFrame
     incidents: pd.DataFrame
+
+    @property
+    def is_plan(self) -> bool:
+        return bool(self.manifest["command"] == "plan")
+
+    @property
+    def scenario(self) -> Data:
+        """Of the fleet that is shown: a plan's choices are made."""
+        found: Data = self.answer.get("scenario") or self.manifest["scenario"]
+        return found
+
+    @property
+    def replicas(self) -> int:
+        """Of the fleet that the figures are of."""
+        return int(self.answer["figures_of" if self.is_plan else "replicas"])
 
 
 def read_results(folder: Path) -> Results:
-    """Everything in `folder`; a table its manifest does not list is empty."""
+    """Everything in `folder`; a table its manifest does not list is empty. Raises OtherResults."""
     manifest = json.loads((folder / "manifest.json").read_text())
+    check_version(folder, manifest)
     return Results(
-        json.loads((folder / "plan.json").read_text()),
+        json.loads((folder / ANSWERS[manifest["command"]]).read_text()),
         manifest,
-        *(read_table(folder, manifest["files"], name) for name in COLUMNS),
+        *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
+
+
+def check_version(folder: Path, manifest: Data) -> None:
+    """Raises OtherResults."""
+    found = manifest.get("results_version", 0)
+    if found != RESULTS_VERSION:
+        raise OtherResults(
+            f"{folder}: results of version {found}; this fleetcast reads version "
+            f"{RESULTS_VERSION}. Run the command again that made them"
+        )
 
 
 def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
     file = f"{name}.parquet"
     if file not in files:
-        return pd.DataFrame(columns=list(COLUMNS[name]))
-    table = pd.read_parquet(folder / file)
-    if name == "requests" and "fault" not in table:
-        table["fault"] = None  # a folder of before it was told
-    return table
+        return pd.DataFrame(columns=[column.name for column in TABLES[name].columns])
+    return pd.read_parquet(folder / file)
 
 
-def as_run(requests: pd.DataFrame) -> Run:
-    """Rows of requests.parquet as a Run, so that latencies and verdicts mean what they mean in the
-    planner. What other tables hold (decode gaps, timeline, steps, accounts) is left empty."""
-    outcome = pd.Categorical(requests["outcome"].astype(object), categories=list(OUTCOMES)).codes
-    fault = pd.Categorical(requests["fault"].astype(object))
-    names = ("arrival_s", "first_token_s", "finish_s")
-    counts = (
-        "input_tokens", "output_tokens", "replica", "preemptions", "retries", "cached_tokens",
-    )  # fmt: skip
-    return Run(
-        **{name: requests[name].to_numpy(dtype=np.float64) for name in names},
-        **{name: requests[name].to_numpy(dtype=np.int64) for name in counts},
-        group=np.zeros(len(requests), dtype=np.int64),
-        outcome=outcome.astype(np.int64),
-        fault=fault.codes.astype(np.int64),
-        faults=tuple(fault.categories),
-        horizon_s=0.0,
-        itl_histogram=np.zeros(0, dtype=np.int64),
-        timeline=pd.DataFrame(columns=list(COLUMNS["timeline"])),
-        incidents=incident_frame(),
-        accounts=NO_ACCOUNTS,
-        steps=0,
-        prefill_tokens=0,
-        busy_share=0.0,
-        stopped_early=False,
-        inputs={},
-    )
-
-
-def objectives_of(plan: Data) -> list[Objective]:
-    return [parse_objective(row["objective"]) for row in plan["objectives"]]
+def objectives_of(results: Results) -> list[Objective]:
+    return [parse_objective(row["objective"]) for row in results.answer["objectives"]]
 
 
 def shown_rows(results: Results) -> pd.DataFrame:
-    """The figures of the certification periods of the fleet that is shown."""
+    """The figures of the periods that are shown: those of the plan's fleet that certified it."""
     rows = results.replications
-    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.plan["figures_of"])
-    if "line" in rows:  # not in a folder of before there were several
-        shown &= rows["line"] == results.plan["line"]
-    own: pd.DataFrame = rows[shown]
+    if not results.is_plan:
+        return rows
+    shown = (rows["phase"] == "certify") & (rows["replicas"] == results.replicas)
+    own: pd.DataFrame = rows[shown & (rows["line"] == results.answer["line"])]
     return own
 
 
 def period_values(results: Results) -> pd.DataFrame:
-    """One row per certification period of the fleet that is shown, by replication; one column per
-    objective (its text): the figure it is about."""
-    texts = [objective.text for objective in objectives_of(results.plan)]
+    """One row per period that is shown, by replication; one column per objective (its text): the
+    figure it is about."""
+    texts = [objective.text for objective in objectives_of(results)]
     values: pd.DataFrame = shown_rows(results).set_index("replication").reindex(columns=texts)
     return values
 
@@ -123,11 +108,35 @@ def broken_counts(values: pd.DataFrame, objectives: list[Objective]) -> dict[str
     }
 
 
+def broken_periods(values: pd.DataFrame, objectives: list[Objective]) -> set[int]:
+    """Replications that break some objective."""
+    broken: set[int] = set()
+    for one in objectives:
+        if one.text in values:
+            own = values[one.text].dropna()
+            broken.update(int(key) for key in own.index[[not keeps(v, one) for v in own]])
+    return broken
+
+
+def used_by_objective(values: pd.DataFrame, objectives: list[Objective]) -> pd.DataFrame:
+    """How much of what each objective allows a period uses, by replication and objective text."""
+    used = {
+        one.text: values[one.text].map(lambda value, one=one: used_share(value, one))
+        for one in objectives
+        if one.text in values
+    }
+    return pd.DataFrame(used, index=values.index)
+
+
+def used_shares(values: pd.DataFrame, objectives: list[Objective]) -> pd.Series:
+    """Of the objective that a period uses most of, by replication; empty without objectives."""
+    used = used_by_objective(values, objectives)
+    return used.max(axis=1) if used.shape[1] else pd.Series(dtype=float)
+
+
 def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | None:
     """The period that uses most of what some objective allows; the first of several."""
-    known = [objective for objective in objectives if objective.text in values]
-    if values.empty or not known:
+    used = used_shares(values, objectives)
+    if used.empty or used.isna().all():
         return None
-    used = [values[o.text].map(lambda value, o=o: used_share(value, o)) for o in known]
-    most = pd.concat(used, axis=1).max(axis=1).to_numpy()
-    return int(values.index.to_numpy()[np.nanargmax(most)])
+    return int(used.index.to_numpy()[np.nanargmax(used)])

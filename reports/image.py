@@ -21,6 +21,11 @@ INK, GREY, PALE = "#1f2933", "#6b7785", "#d5dbe1"
 
 BROAD, NARROW = (9.6, 5.8), (9.6, 3.9)
 """Sizes of figures, inches."""
+ON_PAGE = {
+    "#ffffff": "paper", PALE: "line", GREY: "soft", INK: "ink", BLUE: "blue", ORANGE: "orange",
+    GREEN: "green", VERMILLION: "vermillion", PURPLE: "purple", SKY: "sky", YELLOW: "yellow",
+}  # fmt: skip
+"""Names of our colours in report.css, which has them for light and for dark."""
 
 STYLE = {
     "font.size": 9.0,
@@ -71,16 +76,29 @@ def write_png(figure: Figure, path: Path) -> None:
 def inline_svg(figure: Figure, name: str) -> str:
     """The figure as an <svg> element to put into HTML; `name` keeps its ids apart from those of
     the page's other figures. A screen reader says its title."""
+    title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
+    return on_page(svg(figure, name), title)
+
+
+def svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG file; `name` makes its ids."""
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
-    drawing = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def on_page(drawing: str, alt: str) -> str:
+    """An SVG file as an element of a page: its colours are those of the page, light or dark; a
+    screen reader says `alt`. Groups that were given an id of ours (`axis-x`) have it as class."""
     drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r'<g id="(axis-\w)"', r'<g class="\1"', drawing)
     # Ids of groups count up from 1 in every figure and nothing refers to them.
     drawing = re.sub(r'<g id="[^"]*"', "<g", drawing)
+    for colour, name_on_page in ON_PAGE.items():
+        drawing = drawing.replace(colour.lower(), f"var(--{name_on_page})")
     box = re.search(r'viewBox="[^"]*"', drawing)
     assert box is not None, "matplotlib writes a viewBox"
-    title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(title)}">'
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, drawing, count=1)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from reports.facts import Fact
 from reports.tables import counted
 
 Data = dict[str, Any]
@@ -22,8 +23,8 @@ class LineRow(NamedTuple):
     chosen: bool
 
 
-def line_lines(data: Data) -> list[str]:
-    """The block of `plan`; nothing where there was nothing to choose."""
+def line_facts(data: Data) -> list[Fact]:
+    """The chosen line, and what became of the others; nothing where there is nothing to choose."""
     known = data.get("lines", [])
     if len(known) < 2:
         return []
@@ -33,15 +34,17 @@ def line_lines(data: Data) -> list[str]:
         for index in ranked(known)
         if known[index]["fate"] not in NOTHING_RUN and index != data["line"]
     ]
-    lines = [f"    {choice_text(known[index])}: {fates[index]}" for index in tried[:LINES_SHOWN]]
+    first = tried[:LINES_SHOWN]
+    told = [Fact("", f"{choice_text(known[index])}: {fates[index]}") for index in first]
     never = [line for line in known if line["fate"] in NOTHING_RUN]
     if len(tried) > LINES_SHOWN:
-        lines.append(f"    and {counted(len(tried) - LINES_SHOWN, 'more line')}: see the report")
+        more = counted(len(tried) - LINES_SHOWN, "more line")
+        told.append(Fact("", f"and {more}: see the report"))
     if never:
-        lines.append(f"    {counted(len(never), 'combination')} cannot be: see the report")
+        told.append(Fact("", f"{counted(len(never), 'combination')} cannot be: see the report"))
     chosen = choice_text(known[data["line"]])
     word = "chosen" if data["fleet"]["replicas"] is not None else "nearest"
-    return [f"  {word} of {counted(len(known), 'line')}: {chosen}", *lines]
+    return [Fact(word, f"of {counted(len(known), 'line')}: {chosen}"), *told]
 
 
 NOTHING_RUN = ("impossible", "ruled out")

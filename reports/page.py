@@ -1,128 +1,152 @@
-"""A finished result folder -> report.html, one file that needs nothing else, and its figures."""
+"""A finished result set -> report.html, one file that needs nothing else, and its pictures."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-from matplotlib.figure import Figure
 
 from planner.statement import duration
-from reports import explanation, explanation_figures, figures, image, inputs, tables
+from reports import explanation, inputs, tables
 from reports.accounts import account_rows, fault_rows
 from reports.cautions import cautions, step_time_tables
 from reports.costs import cost_rows, draw_text, price_text
+from reports.figure_rows import (
+    count_rows,
+    hardest,
+    latency_rows,
+    periods_with_outage,
+)
+from reports.first_screen import tiles
 from reports.folder import (
+    ANSWERS,
     Data,
     Results,
-    as_run,
-    broken_counts,
     objectives_of,
     period_values,
     read_results,
-    shown_rows,
-    worst_period,
+    used_by_objective,
 )
-from reports.latencies import latency
 from reports.lines import line_rows
-from reports.timeline import timeline
-from scenarios.objectives import Objective
+from reports.objectives import objective_rows
+from reports.panels import course_data, panels_of, remove_stale
+from reports.rendering import put_pictures, render, script_data, write_page
+from reports.sizes import size_rows
+from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
 
-TEMPLATES = Path(__file__).parent / "templates"
+PAGE = "report.html"
 
 FILES = {
     "plan.json": "the answer as data",
+    "simulation.json": "the figures as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "requests of the fleet's certification periods (when many, the first)",
+    "requests.parquet": "requests of the periods that are shown, or a sample of them",
     "replications.parquet": "every simulated period of every size, with its figures",
-    "timeline.parquet": "queue, batch, KV cache and replicas over time",
-    "itl.parquet": "histogram of the gaps between tokens",
+    "latencies.parquet": "histograms of TTFT, TPOT, E2E and gaps between tokens, per period",
+    "timeline.parquet": "traffic, queue, batch, KV cache and replicas over time",
     "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
 
-COUNTS = {
-    "goodput": "Goodput: requests that meet every latency limit",
-    "error_rate": "Error rate: requests that did not complete",
-    "availability": "Availability: minutes whose error rate is low enough",
-    "requests_per_s": "Requests per second, offered",
-    "input_tokens_per_s": "Prompt tokens per second, of completed requests",
-    "output_tokens_per_s": "Output tokens per second, of completed requests",
-    "busy_share": "Busy share: time that a replica spends computing",
-    "kv_used_max": "KV cache in use, peak of the period",
-    "waiting_max": "Requests waiting, peak of the period",
-    "prefix_hit_share": "Prefix cache: share of prompt tokens found there",
-    "prefill_tokens_per_s": "Prompt tokens computed per second",
-    "preemptions": "Preemptions per period",
-    "retries": "Retries per period",
-    "gpu_hours_paid": "GPU-hours paid per period",
-    "gpu_hours_useful": "GPU-hours useful: an engine step computes",
+SECTIONS = {
+    "certainty": "How sure",
+    "users": "What users feel",
+    "inside": "A period from inside",
+    "failures": "Failures and recovery",
+    "why": "Why this answer",
+    "cost": "What it costs",
+    "inputs": "What went in",
+    "method": "How it was done",
+    "again": "Do it again",
 }
-"""Metrics beside the latencies."""
 
 
 def write_report(folder: Path) -> Path:
-    """Draw the report of the finished plan in `folder`: report.html and a PNG per figure.
+    """Draw the report of the finished result set in `folder`: report.html, and a PNG and an SVG per
+    picture. The same folder gives the same bytes. Returns the page's path.
 
-    The same folder gives the same bytes. Returns the page's path.
+    Raises OtherResults when another version wrote it.
     """
     results = read_results(folder)
     values = period_values(results)
-    drawings = draw(results, values, folder)
-    page = render(results, values, drawings)
-    path = folder / "report.html"
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+    panels = panels_of(results, values)
+    drawn = [panel for section in panels.values() for panel in section]
+    drawings = put_pictures(drawn, folder)
+    remove_stale(folder, drawings)
+    told = {
+        **common(results, values),
+        "panels": panels,
+        "drawings": drawings,
+        "script_data": script_data(drawn, periods=course_data(results, values)),
+        "files": files(results, drawings),
+    }
+    if results.is_plan:
+        page = render("report.html", **told, **of_plan(results, values))
+    else:
+        page = render("simulation.html", **told)
+    return write_page(page, folder / PAGE)
 
 
-def draw(results: Results, values: pd.DataFrame, folder: Path) -> dict[str, str]:
-    """Write NAME.png and return the <svg> of each figure there is evidence for."""
-    objectives = objectives_of(results.plan)
-    worst = worst_period(values, objectives)
-    horizon_text = duration(horizon_s(results.manifest["scenario"]))
-    figure_of: dict[str, Callable[[], Figure]] = {"p_sla": lambda: figures.p_sla(results.plan)}
-    if len(results.requests):
-        figure_of["latency"] = lambda: latency(latencies_s(results), results.itl, objectives)
-    if len(results.timeline):
-        figure_of["timeline"] = lambda: timeline(
-            results.timeline, worst, horizon_text, results.incidents
-        )
-    if values.size:
-        figure_of["periods"] = lambda: figures.periods(values, objectives)
-    if results.plan.get("explanation"):
-        figure_of["tornado"] = lambda: explanation_figures.tornado(results.plan)
-        priced = [p["usd_per_month"] for p in results.plan["explanation"]["frontier"]]
-        if sum(cost is not None for cost in priced) > 1:
-            figure_of["frontier"] = lambda: explanation_figures.frontier(results.plan)
-    drawings: dict[str, str] = {}
-    for name in ("p_sla", "latency", "timeline", "periods", "tornado", "frontier"):
-        # A picture of an earlier plan in this folder must not pass for one of this plan.
-        (folder / f"{name}.png").unlink(missing_ok=True)
-        if name in figure_of:
-            with image.house_style():
-                figure = figure_of[name]()
-                image.write_png(figure, folder / f"{name}.png")
-                # The layout is found by now; finding it again would take as long again.
-                figure.set_layout_engine("none")
-                drawings[name] = image.inline_svg(figure, name)
-    return drawings
+def common(results: Results, values: pd.DataFrame) -> Data:
+    """What the pages of a plan and of a simulation both tell."""
+    answer, scenario = results.answer, results.scenario
+    accounts = answer["accounts"]
+    promised = (scenario.get("sla") or {}).get("probability", 1.0)
+    told = {
+        "is_plan": results.is_plan,
+        "manifest": results.manifest,
+        "scenario": scenario,
+        "period": duration(horizon_s(scenario)),
+        "shown": tables.counted(results.replicas, "replica"),
+        "period_count": len(values),
+        "promised": promised,
+        "objectives": objective_rows(answer["objectives"], values, promised),
+        "latencies": latency_rows(answer["metrics"]),
+        "counts": count_rows(answer["metrics"]),
+        "accounts": accounts and account_rows(accounts),
+        "faults": accounts and fault_rows(accounts, results.incidents),
+        "outages": periods_with_outage(results),
+        "accuracy": tables.accuracy_texts(answer["step_time"]),
+        "cautions": cautions(answer["step_time"]),
+        "step_times": step_time_tables(answer["step_time"]),
+        "sources": sources(scenario, answer["step_time"]),
+        "parts": inputs.parts(scenario),
+        "yaml": inputs.yaml_text(results.manifest["scenario"]),
+    }
+    there = {
+        "certainty": results.is_plan,
+        "inside": len(results.timeline),
+        "failures": accounts,
+        "why": answer.get("explanation"),
+        "cost": results.is_plan,
+        "method": results.is_plan,
+    }
+    told["contents"] = [(name, title) for name, title in SECTIONS.items() if there.get(name, True)]
+    return told
 
 
-def latencies_s(results: Results) -> pd.DataFrame:
-    """TTFT, TPOT and E2E of every request (seconds, infinite where it did not complete)."""
-    run = as_run(results.requests)
-    return results.requests[["replication", "group"]].assign(
-        ttft=run.ttft_s, tpot=run.tpot_s, e2e=run.e2e_s
-    )
+def of_plan(results: Results, values: pd.DataFrame) -> Data:
+    """What only the page of a plan tells."""
+    plan, objectives = results.answer, objectives_of(results)
+    energy = plan["cost"]["energy"]
+    return {
+        "plan": plan,
+        "answer": None if plan["fleet"]["replicas"] is None else tables.fleet_text(plan["fleet"]),
+        "one_fewer": None if plan["one_fewer"] is None else tables.one_fewer_line(plan),
+        "tiles": tiles(plan, used_by_objective(values, objectives), objectives),
+        "hardest": hardest(values, objectives),
+        "sizes": size_rows(plan),
+        "lines": line_rows(plan),
+        "why": why(plan),
+        "costs": cost_rows(plan["cost"]),
+        "energy": energy,
+        "draw": energy and draw_text(energy),
+        "price_text": price_text(plan["cost"]),
+    }
 
 
 def why(plan: Data) -> Data | None:
-    """The explanation in words, for the page; None where there is none."""
-    found = plan.get("explanation")
+    """The explanation in words; None where there is none."""
+    found = plan["explanation"]
     if found is None:
         return None
     binding = explanation.binding_text(plan)
@@ -141,172 +165,8 @@ def horizon_s(scenario: Data) -> float:
     return parse_quantity(scenario["horizon"], TIME_S, "a time")
 
 
-def render(results: Results, values: pd.DataFrame, drawings: dict[str, str]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": tables.percent,
-        "milliseconds": tables.milliseconds,
-        "usd": tables.usd,
-        "counted": tables.counted,
-        "number": tables.number,
-    }
-    plan, manifest = results.plan, results.manifest
-    scenario: Data = plan.get("scenario") or manifest["scenario"]
-    objectives = objectives_of(plan)
-    # A folder may be of before these were told, as the scenario in the plan.
-    step_times, accounts = plan.get("step_time", []), plan.get("accounts")
-    energy = plan["cost"].get("energy")
-    return environment.get_template("report.html").render(
-        plan=plan,
-        manifest=manifest,
-        scenario=scenario,
-        answer=None if plan["fleet"]["replicas"] is None else tables.fleet_text(plan["fleet"]),
-        one_fewer=None if plan["one_fewer"] is None else tables.one_fewer_line(plan),
-        period=duration(horizon_s(scenario)),
-        objectives=objective_rows(plan, values, objectives),
-        hardest=hardest(values, objectives),
-        sizes=size_rows(plan),
-        lines=line_rows(plan),
-        why=why(plan),
-        costs=cost_rows(plan["cost"]),
-        energy=energy,
-        draw=energy and draw_text(energy),
-        price_text=price_text(plan["cost"]),
-        latencies=latency_rows(plan["metrics"]),
-        counts=count_rows(plan["metrics"]),
-        accounts=accounts and account_rows(accounts),
-        faults=accounts and fault_rows(accounts, results.incidents),
-        accuracy=tables.accuracy_texts(step_times),
-        cautions=cautions(step_times),
-        step_times=step_time_tables(step_times),
-        parts=inputs.parts(scenario),
-        yaml=inputs.yaml_text(manifest["scenario"]),
-        worst=worst_period(values, objectives),
-        requests=len(results.requests),
-        request_periods=results.requests["replication"].nunique(),
-        outages=periods_with_outage(results),
-        drawings=drawings,
-        files=[
-            *((name, FILES.get(name, "")) for name in ("plan.json", "manifest.json")),
-            *((name, FILES.get(name, "")) for name in manifest["files"]),
-            *((f"{name}.png", "a figure of this page") for name in drawings),
-        ],
-    )
-
-
-def objective_rows(
-    plan: Data, values: pd.DataFrame, objectives: list[Objective]
-) -> list[dict[str, Any]]:
-    """One row per objective; `kept` is None where no period was run."""
-    broken = broken_counts(values, objectives)
-    rows = []
-    for objective, data in zip(objectives, plan["objectives"], strict=True):
-        row: dict[str, Any] = {
-            "text": objective.text,
-            "figure": objective_figure(objective.metric, data),
-            "good": None,
-        }
-        row |= {"kept": None, "periods": None, "worst": None}
-        if objective.text in broken and len(values):
-            own = values[objective.text].dropna()
-            worst = own.max() if objective.relation == "<=" else own.min()
-            kept = len(own) - broken[objective.text]
-            good = kept >= plan["certificate"]["probability"] * len(own)
-            row |= {"kept": kept, "periods": len(own), "good": good}
-            row["worst"] = tables.shown(objective.metric, worst)
-        rows.append(row)
-    return rows
-
-
-def objective_figure(metric: str, estimate: Data) -> str:
-    if not estimate["replications"]:
-        return "not run"
-    value, interval = (
-        tables.shown(metric, estimate["value"]),
-        tables.interval_text(metric, estimate),
-    )
-    return f"{value} {interval}"
-
-
-def periods_with_outage(results: Results) -> int:
-    """How many certification periods saw a replica of the fleet down."""
-    rows = shown_rows(results)
-    if "some_down_s" in rows:
-        return int((rows["some_down_s"] > 0).sum())
-    # A folder of before that was told: at a sampled instant.
-    up = results.timeline.groupby("replication")["replicas_up"].min()
-    return int((up < results.plan["figures_of"]).sum())
-
-
-def hardest(values: pd.DataFrame, objectives: list[Objective]) -> str | None:
-    """The objective that most periods break; None when none does."""
-    broken = broken_counts(values, objectives)
-    most = max(broken, key=lambda text: broken[text], default=None)
-    return most if most is not None and broken[most] else None
-
-
-def size_rows(plan: Data) -> list[dict[str, Any]]:
-    """Every size that was looked at, smallest first; those only screened have no periods. Where
-    what is paid for comes and goes or depends on what it draws, its cost is known of the shown size
-    alone."""
-    per_replica, cost = plan["fleet"]["gpus_per_replica"], plan["cost"]
-    usd_per_replica = cost["usd_per_replica_hour"]
-    # What other pools cost is the same for every size.
-    others_usd = cost["usd_per_hour"] - plan["figures_of"] * usd_per_replica
-    others_gpus = sum(
-        pool["replicas"] * pool["gpus_per_replica"] for pool in plan["fleet"]["others"]
-    )
-    screened = {row["replicas"]: row["passed"] for row in plan["screened"]}
-    certified = {row["replicas"]: row for row in plan["sizes"]}
-    owned = any(pool["purchase"] == "owned" for pool in cost.get("pools", []))
-    rows = []
-    for replicas in sorted({*screened, *certified}):
-        usd_per_month = (replicas * usd_per_replica + others_usd) * cost["hours_per_month"]
-        known = replicas == plan["figures_of"] or not (cost.get("varies", False) or owned)
-        rows.append(
-            {
-                "replicas": replicas,
-                "gpus": replicas * per_replica + others_gpus,
-                "usd_per_month": usd_per_month if known else None,
-                "tally": certified.get(replicas),
-                "screened": screened.get(replicas),
-                "chosen": replicas == plan["fleet"]["replicas"],
-            }
-        )
-    return rows
-
-
-def latency_rows(metrics: Data) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(metric, [(value, interval) at p50, p95, p99]) per latency."""
-    names = {
-        "ttft": "TTFT: arrival to first token",
-        "tpot": "TPOT: mean time per output token after the first",
-        "itl": "ITL: gap between two tokens",
-        "e2e": "E2E: arrival to last token",
-    }
-    rows = []
-    for metric, name in names.items():
-        keys = [f"{metric}_s_{percentile}" for percentile in ("p50", "p95", "p99")]
-        if all(key in metrics for key in keys):
-            estimates = [metrics[key] for key in keys]
-            cells = [
-                (tables.shown(metric, e["value"]), tables.interval_text(metric, e))
-                for e in estimates
-            ]
-            rows.append((name, cells))
-    return rows
-
-
-def count_rows(metrics: Data) -> list[tuple[str, str, str]]:
-    """(name, value, interval) per metric that is no latency."""
-    return [
-        (name, tables.shown(key, metrics[key]["value"]), tables.interval_text(key, metrics[key]))
-        for key, name in COUNTS.items()
-        if key in metrics
-    ]
+def files(results: Results, drawings: dict[str, Any]) -> list[tuple[str, str]]:
+    """(name, what it holds) of what is in the folder."""
+    names = [ANSWERS[results.manifest["command"]], "manifest.json", *results.manifest["files"]]
+    pictures = [(f"{name}.png, {name}.svg", "a picture of this page") for name in drawings]
+    return [*((name, FILES[name]) for name in names), *pictures]

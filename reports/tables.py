@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reports.facts import Fact
 from scenarios.objectives import LATENCIES
 
 Data = dict[str, Any]
@@ -70,8 +71,8 @@ def shown(metric: str, value: float | None) -> str:
     return number(value) if metric in NUMBERS else percent(value)
 
 
-def accuracy_lines(step_time: list[Data]) -> list[str]:
-    return [f"  accuracy {text}" for text in accuracy_texts(step_time)]
+def accuracy_facts(step_time: list[Data]) -> list[Fact]:
+    return [Fact("accuracy", text) for text in accuracy_texts(step_time)]
 
 
 def accuracy_texts(step_time: list[Data]) -> list[str]:

@@ -22,10 +22,20 @@ def histogram(durations_ns: Mapping[int, int]) -> Counts:
     array([ 200,  256, 3054])
     """
     counts = np.zeros(BINS, dtype=np.int64)
-    for duration_ns, count in durations_ns.items():
-        shift = max(duration_ns.bit_length() - 8, 0)
-        counts[(shift << 7) + (duration_ns >> shift)] += count
+    bins = bins_of(np.fromiter(durations_ns.keys(), dtype=np.int64))
+    np.add.at(counts, bins, np.fromiter(durations_ns.values(), dtype=np.int64))
     return counts
+
+
+def bins_of(durations_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The bin of each duration, none of them negative.
+
+    >>> bins_of(np.array([0, 200, 256, 257, 10**9]))
+    array([   0,  200,  256,  256, 3054])
+    """
+    # Where a float rounds up to the next power of two, one shift more leads to the same bin.
+    shift = np.maximum(np.frexp(durations_ns.astype(np.float64))[1].astype(np.int64) - 8, 0)
+    return (shift << 7) + (durations_ns >> shift)
 
 
 def middle_ns(index: int) -> float:

@@ -54,7 +54,7 @@ def run_files(store: Path) -> Iterator[Path]:
     """Whole runs before figures, as they were written: figures would hide that a run is missing."""
     for scenario in named(SCENARIO, store / code_digest()):
         files = [path for path in named(RUN_FILE, scenario) if path.suffix != ".tmp"]
-        yield from sorted(files, key=lambda path: path.suffix != ".parquet")
+        yield from sorted(files, key=lambda path: path.suffix == ".json")
 
 
 def copied(path: Path, target: Path) -> bool:

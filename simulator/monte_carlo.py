@@ -12,18 +12,37 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import pyarrow as pa
+
 from scenarios.model import Scenario
 from simulator.executors import Executor, Task
-from simulator.results import read_run, run_bytes
+from simulator.record import (
+    Record,
+    read_record,
+    read_rows,
+    record_bytes,
+    rows_bytes,
+    rows_of,
+    run_of,
+    sample,
+)
 from simulator.run import Run
 from simulator.simulate import AllowancesFor, simulate
-from simulator.store import Store, code_digest, read_figures, read_whole, touch, write
+from simulator.store import (
+    Store,
+    code_digest,
+    known_record,
+    known_rows,
+    read_figures,
+    touch,
+    write,
+)
 
 SERIES = 1_000_000
 """Replications come in series of that many, each numbered from a multiple of it."""
 REQUESTS_KEPT = 1_000_000
-"""Replications of a series keep their request rows up to about this many rows of one fleet.
-Figures, decode gaps and timelines are of all of them."""
+"""Replications of a series keep all their request rows up to about this many rows of one fleet; of
+later ones there is a sample. Figures and records are of all requests of all of them."""
 
 
 class OtherCode(Exception):
@@ -53,15 +72,22 @@ class Finished(NamedTuple):
     """What a worker sends back: files, ready to be written."""
 
     figures: bytes
-    run: bytes | None
+    run: "KeptRun | None"
     """None of a run that stopped early: it is nobody's but those who promise the same."""
     kept: bool
+
+
+class KeptRun(NamedTuple):
+    """The two files of a run (simulator/record.py)."""
+
+    record: bytes
+    rows: bytes
 
 
 class Runs:
     """The runs of one scenario, by Trial.
 
-    A whole run answers for every set of objectives, as long as it has its request rows. One that
+    A whole run answers for every set of objectives, as long as it has all request rows. One that
     may stop is answered by a whole one if that was kept, for then it would not have stopped; else
     by one that might have stopped for the same objectives, so that the answer does not depend on
     what has been asked before.
@@ -94,15 +120,16 @@ class Runs:
             self.start_ahead(trial, coming)
         return as_read(self.simulated(trial).figures) if known is None else known
 
-    def whole(self, trial: Trial) -> Run:
-        """The run of a complete trial. Rows of requests are left out beyond REQUESTS_KEPT."""
+    def evidence(self, trial: Trial) -> tuple[Record, pa.Table]:
+        """Of a complete trial: the record, and request rows as the store keeps them."""
         self(trial, range(trial.replication, trial.replication + 1))
-        run = read_whole(self.file_of_run(trial))
-        if run is None:
+        record = known_record(self.file(trial, ".run"))
+        rows = known_rows(self.file(trial, ".parquet"))
+        if record is None or rows is None:
             content = self.simulated(trial).run
             assert content is not None, "a complete trial does not stop"
-            run = read_run(BytesIO(content))
-        return run
+            record, rows = read_record(content.record), read_rows(BytesIO(content.rows))
+        return record, rows
 
     # --- what is in the store ---
 
@@ -117,11 +144,12 @@ class Runs:
 
     def judged(self, trial: Trial) -> dict[str, Any] | None:
         """The figures of a whole run that so far was judged by other objectives only."""
-        run = read_whole(self.file_of_run(trial), to_judge=True)
-        if run is None:
+        record = known_record(self.file(trial, ".run"))
+        rows = known_rows(self.file(trial, ".parquet")) if record is not None else None
+        if record is None or rows is None or len(rows) < record.requests:
             return None
         _, summarise, _ = self.work
-        figures = json.dumps(summarise(run)).encode()
+        figures = json.dumps(summarise(run_of(record, rows))).encode()
         write(self.file_of_figures(trial, lost=False), figures)
         return as_read(figures)
 
@@ -129,7 +157,8 @@ class Runs:
         """The run first: figures without their run would hide that it is missing."""
         self.store.simulated.add(self.period(trial))
         if finished.run is not None:
-            write(self.file_of_run(trial), finished.run)
+            write(self.file(trial, ".parquet"), finished.run.rows)
+            write(self.file(trial, ".run"), finished.run.record)
             write(self.file_of_figures(trial, lost=False), finished.figures)
         if not trial.complete and not finished.kept:
             write(self.file_of_figures(trial, lost=True), finished.figures)
@@ -137,13 +166,12 @@ class Runs:
     def period(self, trial: Trial) -> Path:
         return self.folder / f"{trial.replicas:04d}-{trial.replication:07d}"
 
-    def file_of_run(self, trial: Trial) -> Path:
+    def file(self, trial: Trial, suffix: str) -> Path:
         period = self.period(trial)
-        return period.with_name(f"{period.name}.parquet")
+        return period.with_name(period.name + suffix)
 
     def file_of_figures(self, trial: Trial, lost: bool) -> Path:
-        period, kind = self.period(trial), "-lost" if lost else ""
-        return period.with_name(f"{period.name}-{self.digest}{kind}.json")
+        return self.file(trial, f"-{self.digest}{'-lost' if lost else ''}.json")
 
     # --- what is under way ---
 
@@ -199,8 +227,14 @@ def run_trial(
     may_stop = None if trial.complete else allowances_for
     run = simulate(scenario, fleet, scenario.seed, trial.replication, may_stop)
     figures = summarise(run)
-    # A period decides by its own size, so that the answer depends on nobody else's.
-    before = trial.replication % SERIES
-    with_requests = before == 0 or (before + 1) * len(run) <= REQUESTS_KEPT
-    whole = None if run.stopped_early else run_bytes(run, with_requests)
+    whole = None if run.stopped_early else kept_run(run, scenario.seed, trial.replication)
     return Finished(json.dumps(figures).encode(), whole, figures["kept"])
+
+
+def kept_run(run: Run, seed: int, replication: int) -> KeptRun:
+    """What the store keeps of a run. A period decides by its own size, so that the answer depends
+    on nobody else's."""
+    before, rows = replication % SERIES, rows_of(run)
+    if before and (before + 1) * len(run) > REQUESTS_KEPT:
+        rows = sample(rows, seed, replication)
+    return KeptRun(record_bytes(run), rows_bytes(rows))

@@ -1,4 +1,4 @@
-"""Results on disk: a run as a Parquet file (simulator/store.py keeps them), tables and a manifest.
+"""Result sets on disk: tables (simulator/tables.py says what is in them) and a manifest.
 
 A file appears under its final name only when it is whole (`.tmp`, then `os.replace`), so whatever
 is there after a kill -9 is right, and the same command goes on from it. Same seed, same bytes.
@@ -9,12 +9,10 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -23,108 +21,102 @@ import pyarrow.parquet as pq
 
 from scenarios.demand import Traffic
 from scenarios.model import Scenario
-from simulator.control.accounts import restored
-from simulator.histogram import BINS
-from simulator.run import OUTCOMES, Run, incident_frame
+from simulator.latencies import LATENCY_METRICS, Latencies, middle_s
+from simulator.record import Record
+from simulator.run import OUTCOMES
+from simulator.tables import RESULTS_VERSION, replications_schema
 
-META = b"fleetcast"
-RUN_FIGURES = ("horizon_s", "steps", "prefill_tokens", "busy_share", "stopped_early", "inputs")
-REQUEST_COLUMNS = (
-    "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
-    "preemptions", "retries", "outcome", "cached_tokens", "fault",
-)  # fmt: skip
-INCIDENT_SCHEMA = pa.schema(
-    [
-        ("replication", pa.int32()), ("fault", pa.string()), ("component", pa.string()),
-        ("replicas", pa.list_(pa.int32())), ("begin_s", pa.float64()),
-        ("noticed_s", pa.float64()), ("end_s", pa.float64()),
-    ]
-)  # fmt: skip
+ROW_GROUP_ROWS = 200_000
+"""Rows that a table holds in memory before it writes them; a larger period is written at once."""
 
 
-def run_bytes(run: Run, with_requests: bool) -> bytes:
-    """One run as a Parquet file: request rows, unless left out; the rest in its metadata. The same
-    run is the same bytes."""
-    bins = np.flatnonzero(run.itl_histogram)
-    meta = {
-        "with_requests": with_requests,
-        "itl_bins": bins.tolist(),
-        "itl_counts": run.itl_histogram[bins].tolist(),
-        "timeline": {name: run.timeline[name].tolist() for name in run.timeline.columns},
-        "incidents": {name: run.incidents[name].tolist() for name in run.incidents.columns},
-        "accounts": asdict(run.accounts),
-        "faults": run.faults,
-        **{name: getattr(run, name) for name in RUN_FIGURES},
+class TableFile:
+    """A table that grows from period to period, and is there under its name once it is whole."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.temporary = path, path.with_name(path.name + ".tmp")
+        self.schema = schema
+        self.waiting: list[pa.Table] = []
+
+    def __enter__(self) -> Self:
+        self.writer = pq.ParquetWriter(self.temporary, self.schema, compression="zstd")
+        return self
+
+    def add(self, columns: dict[str, Any]) -> None:
+        """More rows. Each column is an array or a list."""
+        self.waiting.append(pa.table(columns, schema=self.schema))
+        if sum(map(len, self.waiting)) >= ROW_GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.waiting:
+            self.writer.write_table(pa.concat_tables(self.waiting).unify_dictionaries())
+            self.waiting.clear()
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if not failed:
+            self.flush()
+        self.writer.close()
+        if not failed:
+            os.replace(self.temporary, self.path)
+
+
+def write_replications(rows: pd.DataFrame, path: Path) -> None:
+    schema = replications_schema(rows.columns)
+    table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+    with TableFile(path, schema) as file:
+        file.add({name: table[name] for name in schema.names})
+
+
+def request_columns(
+    replication: int, record: Record, rows: pa.Table, groups: Sequence[Traffic]
+) -> dict[str, Any]:
+    """The request rows of a period as requests.parquet holds them, names spelled out."""
+    codes = {name: rows[name].to_numpy() for name in ("group", "outcome", "fault")}
+    return {
+        **{name: rows[name] for name in rows.column_names},
+        "replication": repeated(replication, len(rows)),
+        "group": names(codes["group"], [group.name for group in groups]),
+        "tenant": names(codes["group"], [group.tenant for group in groups]),
+        "sla_class": names(codes["group"], [group.sla_class for group in groups]),
+        "outcome": names(codes["outcome"], OUTCOMES),
+        "fault": names(codes["fault"], [*record.faults, None]),  # -1 is the last of them: none
+        "weight": np.full(len(rows), record.requests / max(len(rows), 1)),
     }
-    columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
-    table = pa.table(columns) if with_requests else pa.table(columns).slice(0, 0)
-    content = BytesIO()
-    about = {META: json.dumps(meta).encode()}
-    pq.write_table(table.replace_schema_metadata(about), content, compression="zstd")
-    return content.getvalue()
 
 
-def has_requests(path: Path) -> bool:
-    """Whether a file of `run_bytes` has its request rows, so that it can be judged."""
-    kept: bool = json.loads(pq.read_schema(path).metadata[META])["with_requests"]
-    return kept
+def latency_columns(
+    replication: int, found: Latencies, groups: Sequence[Traffic]
+) -> dict[str, Any]:
+    """The histograms of a period as latencies.parquet holds them."""
+    group = np.array(found.group, dtype=np.int64)
+    return {
+        "replication": repeated(replication, group.size),
+        "metric": names(np.array(found.metric, dtype=np.int64), LATENCY_METRICS),
+        "group": names(group, [*(each.name for each in groups), None]),  # -1 is the last: all
+        "time_s": [middle_s(index) for index in found.bin],
+        "count": found.counts,
+    }
 
 
-def read_run(file: Path | BinaryIO) -> Run:
-    """The run of `run_bytes`, equal in every value; without requests where they were left out."""
-    table = pq.read_table(file)
-    meta = json.loads(table.schema.metadata[META])
-    counts = np.zeros(BINS, dtype=np.int64)
-    counts[meta["itl_bins"]] = meta["itl_counts"]
-    columns = {name: table[name].to_numpy() for name in REQUEST_COLUMNS}
-    return Run(
-        **columns,
-        itl_histogram=counts,
-        timeline=pd.DataFrame(meta["timeline"]),
-        incidents=incident_frame(meta["incidents"]),
-        accounts=restored(meta["accounts"]),
-        faults=tuple(meta["faults"]),
-        **{name: meta[name] for name in RUN_FIGURES},
-    )
+def frame_columns(replication: int, frame: pd.DataFrame) -> dict[str, Any]:
+    """The rows of a frame, of one period."""
+    columns = {name: frame[name].tolist() for name in frame.columns}
+    return {"replication": repeated(replication, len(frame)), **columns}
 
 
-def requests_table(replication: int, run: Run, groups: Sequence[Traffic]) -> pa.Table:
-    """The counted requests of a run as requests.parquet holds them, names spelled out."""
-    columns = {name: pa.array(getattr(run, name)) for name in REQUEST_COLUMNS}
-    columns["group"] = dictionary(run.group, [group.name for group in groups])
-    columns["tenant"] = dictionary(run.group, [group.tenant for group in groups])
-    columns["sla_class"] = dictionary(run.group, [group.sla_class for group in groups])
-    columns["outcome"] = dictionary(run.outcome, list(OUTCOMES))
-    columns["fault"] = dictionary(run.fault, [*run.faults, None])  # -1 is the last of them: none
-    first = {"replication": pa.array(np.full(len(run), replication, dtype=np.int32))}
-    return pa.table({**first, **columns})
+def repeated(replication: int, rows: int) -> np.ndarray:
+    return np.full(rows, replication, dtype=np.int32)
 
 
-def incidents_table(replication: int, run: Run) -> pa.Table:
-    """The incidents of a run as incidents.parquet holds them."""
-    incidents = run.incidents.assign(replication=replication)
-    columns = {name: incidents[name].tolist() for name in INCIDENT_SCHEMA.names}
-    table: pa.Table = pa.table(columns, schema=INCIDENT_SCHEMA)
-    return table
-
-
-def dictionary(codes: np.ndarray, names: Sequence[str | None]) -> pa.DictionaryArray:
-    """names[code] of each code; null where there is none."""
-    known = sorted({name for name in names if name is not None}, key=names.index)
-    index = np.array([known.index(name) if name else -1 for name in names], dtype=np.int16)[codes]
+def names(codes: np.ndarray, known: Sequence[str | None]) -> pa.DictionaryArray:
+    """known[code] of each code; null where there is none."""
+    distinct = list(dict.fromkeys(name for name in known if name is not None))
+    index = np.array([distinct.index(name) if name else -1 for name in known], dtype=np.int16)
+    own = index[codes]
     return pa.DictionaryArray.from_arrays(
-        pa.array(index, mask=index < 0), pa.array(known, pa.string())
+        pa.array(own, mask=own < 0), pa.array(distinct, pa.string())
     )
-
-
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    write_parquet(pa.Table.from_pandas(frame, preserve_index=False), path)
-
-
-def write_parquet(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    os.replace(temporary, path)
 
 
 def write_json(data: dict[str, Any], path: Path) -> None:
@@ -152,6 +144,7 @@ def finite(value: Any) -> Any:
 def manifest(scenario: Scenario, command: str, contents: dict[str, Any]) -> dict[str, Any]:
     """Where a result comes from: the whole scenario, its hash, the seed, the versions."""
     return {
+        "results_version": RESULTS_VERSION,
         "command": command,
         "scenario_hash": scenario.hash,
         "seed": scenario.seed,

@@ -31,7 +31,8 @@ class Run:
     hit it, index into `faults`; -1 none).
 
     itl_histogram: decode gaps of the period (simulator/histogram.py).
-    timeline: columns time_s, replicas_up, waiting, running, kv_used (share of the live pools).
+    timeline: columns time_s, replicas_up, waiting, running, kv_used (share of the live pools),
+    arrivals (since the sample before).
     incidents: the faults that struck in the period or were under way at its start, by their begin:
     fault, component, replicas (ids of those hit), begin_s, noticed_s, end_s (NaN when that did not
     come before the end of the run; begin_s may be below 0).

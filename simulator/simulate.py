@@ -217,6 +217,8 @@ def collect(played: Played) -> Run:
     demand, horizon_ns, arrival_ns = setup.workload, setup.horizon_ns, outcome.arrival_ns
     rows = rows_in_period(setup, outcome)
     columns = ["time_s", "replicas_up", "waiting", "running", "kv_used"]
+    timeline = pd.DataFrame(outcome.samples, columns=columns)
+    timeline["arrivals"] = arrivals(arrival_ns[rows] / NS_PER_S, outcome.samples[:, 0])
     accounts = settle(
         books,
         hardware(scenario, fleet),
@@ -242,7 +244,7 @@ def collect(played: Played) -> Run:
         faults=books.faults,
         horizon_s=horizon_ns / NS_PER_S,
         itl_histogram=outcome.itl_histogram,
-        timeline=pd.DataFrame(outcome.samples, columns=columns),
+        timeline=timeline,
         incidents=incidents_in_period(books, horizon_ns),
         accounts=accounts,
         steps=outcome.steps,
@@ -251,6 +253,17 @@ def collect(played: Played) -> Run:
         stopped_early=outcome.stopped_early,
         inputs=inputs,
     )
+
+
+def arrivals(arrival_s: NDArray[np.float64], sample_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How many arrived from one sample to the next, told at the later one; the last one, at most
+    nanoseconds before the end of the period, has those after it too.
+
+    >>> arrivals(np.array([0.0, 0.5, 1.0, 1.2, 2.1]), np.array([0.0, 1.0, 2.0])).tolist()
+    [1, 2, 2]
+    """
+    sample = np.minimum(np.searchsorted(sample_s, arrival_s), sample_s.size - 1)
+    return np.bincount(sample, minlength=sample_s.size)
 
 
 def seconds(instants_ns: np.ndarray) -> np.ndarray:

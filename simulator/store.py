@@ -1,7 +1,8 @@
 """Finished runs, kept for whoever asks next: the same traffic on the same fleet is the same run,
 whatever it is called, costs or is promised.
 
-    FOLDER/CODE/SCENARIO/0005-0000012.parquet               a whole run of five replicas
+    FOLDER/CODE/SCENARIO/0005-0000012.run                   a whole run of five replicas,
+    FOLDER/CODE/SCENARIO/0005-0000012.parquet               and its request rows, or some of them
     FOLDER/CODE/SCENARIO/0005-0000012-OBJECTIVES.json       its figures, for these objectives
     FOLDER/CODE/SCENARIO/0005-0000012-OBJECTIVES-lost.json  those of a run that might stop once it
                                                             was lost, and was lost
@@ -16,6 +17,7 @@ import json
 import os
 import platform
 import re
+import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -25,8 +27,8 @@ from typing import Any
 import pyarrow as pa
 
 from scenarios.model import Scenario, placeless
-from simulator.results import has_requests, read_run, source_digest, versions
-from simulator.run import Run
+from simulator.record import Record, read_record, read_rows
+from simulator.results import source_digest, versions
 
 BESIDE = ("name", "description", "catalogue", "sla", "plan", "price", "energy")
 """Parts of a scenario that no run depends on. Of the catalogue the facts are in its other parts."""
@@ -107,10 +109,18 @@ def read_figures(path: Path) -> dict[str, Any] | None:
     return figures
 
 
-def read_whole(path: Path, to_judge: bool = False) -> Run | None:
-    """None when there is none; `to_judge`, or none with its request rows."""
+def known_record(path: Path) -> Record | None:
+    """None when there is none."""
     try:
-        return read_run(path) if not to_judge or has_requests(path) else None
+        return read_record(path.read_bytes())
+    except (OSError, ValueError, zlib.error):
+        return None
+
+
+def known_rows(path: Path) -> pa.Table | None:
+    """None when there are none."""
+    try:
+        return read_rows(path)
     except (OSError, pa.ArrowException):
         return None
 

@@ -1,7 +1,7 @@
 """What failures cost and what is paid for, over periods; each figure has a row in the reference."""
 
 from dataclasses import replace
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,12 @@ from scenarios.objectives import parse_objective
 from simulator.control.accounts import Accounts, Toll
 from simulator.estimates import mean_estimate
 from simulator.histogram import histogram
-from simulator.results import read_run, run_bytes
+from simulator.record import read_record, read_rows, record_bytes, rows_bytes, rows_of
+from simulator.record import run_of as run_of_files
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
+from simulator.tables import schema
 from tests.oracles.small import small_scenario
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "results.md"
 S = 10**9
 FAULTS = {
     "faults": [
@@ -54,7 +55,14 @@ def run_of(down_s=(170.0, 10.0), gpu_hit=3, host_hit=1, incidents=None):
         horizon_s=180.0,
         itl_histogram=histogram({20_000_000: 1}),
         timeline=pd.DataFrame(
-            {"time_s": [0.0], "replicas_up": [2], "waiting": [0], "running": [1], "kv_used": [0.5]}
+            {
+                "time_s": [0.0],
+                "replicas_up": [2],
+                "waiting": [0],
+                "running": [1],
+                "kv_used": [0.5],
+                "arrivals": [10],
+            }
         ),
         incidents=incident_frame() if incidents is None else incidents,
         accounts=Accounts(
@@ -109,60 +117,44 @@ def test_a_row_has_the_accounts_of_its_run():
     assert row["availability"] == row["availability >= 99%"] == pytest.approx(2 / 3)
 
 
-def test_every_column_is_in_the_reference():
-    text = REFERENCE.read_text()
-    row = figures(run_of(), [])
-    of_faults = {
-        name.replace("gpu", "NAME").replace("host", "NAME") for name in row if ": " in name
-    }
-    plain = {name for name in row if ": " not in name and not name.startswith(("ttft", "tpot",
-             "e2e", "itl"))}  # fmt: skip
-    for name in plain | of_faults:
-        assert f"`{name}`" in text, name
-
-
-def test_every_column_of_the_tables_is_in_the_reference(tmp_path):
-    text = REFERENCE.read_text()
-    rows = table([figures(run_of(), [])])
-    scenario = small_scenario()
-    files = write_tables(tmp_path, rows, [(0, run_of())], scenario.traffic)
-    for file in files:
-        assert f"`{file}`" in text
-        if file != "replications.parquet":
-            for name in pq.read_schema(tmp_path / file).names:
-                assert f"`{name}`" in text, (file, name)
-
-
 # --- on disk -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("with_requests", [True, False])
-def test_a_run_survives_the_disk(tmp_path, with_requests):
+def test_a_run_survives_the_disk(tmp_path):
     run = run_of(incidents=TWO_INCIDENTS)
-    (tmp_path / "run.parquet").write_bytes(run_bytes(run, with_requests))
-    again = read_run(tmp_path / "run.parquet")
+    record, rows = read_record(record_bytes(run)), read_rows(BytesIO(rows_bytes(rows_of(run))))
+    again = run_of_files(record, rows)
     assert again.accounts == run.accounts
     assert again.faults == run.faults
     pd.testing.assert_frame_equal(again.incidents, run.incidents)
-    assert again.fault.tolist() == (run.fault.tolist() if with_requests else [])
+    pd.testing.assert_frame_equal(again.timeline, run.timeline)
+    assert again.itl_histogram.tolist() == run.itl_histogram.tolist()
+    assert again.fault.tolist() == run.fault.tolist()
     assert again.fault.dtype == run.fault.dtype
+    assert record.requests == len(run)
 
 
-def test_no_incidents_have_the_columns_and_types_of_some(tmp_path):
-    (tmp_path / "run.parquet").write_bytes(run_bytes(run_of(), True))
-    again = read_run(tmp_path / "run.parquet")
+def test_no_incidents_have_the_columns_and_types_of_some():
+    again = read_record(record_bytes(run_of()))
     pd.testing.assert_frame_equal(again.incidents, incident_frame())
     assert again.incidents.dtypes.tolist() == TWO_INCIDENTS.dtypes.tolist()
+
+
+def kept(runs):
+    """As the store has them."""
+    return [(number, read_record(record_bytes(run)), rows_of(run)) for number, run in runs]
 
 
 def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
     runs = [(4, run_of(incidents=TWO_INCIDENTS)), (5, run_of()), (6, run_of(gpu_hit=0, host_hit=0))]
     rows = table([figures(run, []) for _, run in runs])
-    files = write_tables(tmp_path, rows, runs, small_scenario().traffic)
+    files = write_tables(tmp_path, rows, kept(runs), small_scenario().traffic)
     assert files == [
-        "requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet",
+        "replications.parquet", "requests.parquet", "latencies.parquet", "timeline.parquet",
         "incidents.parquet",
     ]  # fmt: skip
+    for file in files[1:]:
+        assert pq.read_schema(tmp_path / file).equals(schema(file.removesuffix(".parquet")))
     requests = pd.read_parquet(tmp_path / "requests.parquet")
     assert requests["fault"].tolist()[:4] == ["gpu", "gpu", "gpu", np.nan]
     assert requests.groupby("replication")["fault"].count().tolist() == [4, 4, 0]
@@ -180,7 +172,9 @@ def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
 
 def test_tables_of_periods_without_faults_have_the_same_columns(tmp_path):
     plain = replace(run_of(gpu_hit=0, host_hit=0), faults=())
-    write_tables(tmp_path, table([figures(plain, [])]), [(0, plain)], small_scenario().traffic)
+    write_tables(
+        tmp_path, table([figures(plain, [])]), kept([(0, plain)]), small_scenario().traffic
+    )
     assert pd.read_parquet(tmp_path / "requests.parquet")["fault"].isna().all()
     incidents = pd.read_parquet(tmp_path / "incidents.parquet")
     assert incidents.columns.tolist() == ["replication", *TWO_INCIDENTS.columns]

@@ -6,7 +6,8 @@ from planner.explain import Kept, Relief, explain, helping
 from planner.plan import plan
 from planner.plan_data import as_json
 from planner.plan_file import PlanFile
-from reports.explanation import explanation_lines, frontier_rows, lever_rows, nine_text, relief_rows
+from reports.explanation import explanation_facts, frontier_rows, lever_rows, nine_text, relief_rows
+from reports.facts import fact_lines
 from scenarios.part import misfits
 from simulator.results import finite
 from tests.oracles.small import small_scenario
@@ -96,7 +97,7 @@ def test_all_of_it_is_told():
     found, told = explained(scenario_with(engine={"max_num_seqs": 1}))
     data = finite(as_json(found, told))
     assert misfits(PlanFile, data) == []
-    text = "\n".join(explanation_lines(data))
+    text = "\n".join(fact_lines(explanation_facts(data)))
     assert "  why 2 replicas lack step time and seats: with " in text
     assert "  room 1." in text and "  hangs on " in text and "luck" not in text
     assert [row.binds for row in relief_rows(data)].count(True) == 2
@@ -110,7 +111,7 @@ def test_luck_is_told_apart_from_ignorance():
     scenario = scenario_with(engine={"max_num_seqs": 1}, uncertain=uncertain)
     found, told = explained(scenario)
     assert told.luck is not None and told.luck.kept == told.luck.runs, "at 11/s three do, for sure"
-    text = "\n".join(explanation_lines(finite(as_json(found, told))))
+    text = "\n".join(fact_lines(explanation_facts(finite(as_json(found, told)))))
     assert "  luck with inputs exactly as given 0 of 20 periods fail" in text
 
 

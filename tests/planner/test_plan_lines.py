@@ -10,7 +10,8 @@ from planner.plan import Unanswerable, plan
 from planner.plan_data import as_json
 from planner.plan_file import PlanFile
 from planner.verdict import AllowancesFor
-from reports.lines import line_lines, line_rows
+from reports.facts import fact_lines
+from reports.lines import line_facts, line_rows
 from scenarios.lines import variant
 from scenarios.part import misfits
 from simulator.results import finite
@@ -146,7 +147,7 @@ def test_all_lines_are_told():
     assert [line["fate"] for line in data["lines"]].count("impossible") == 2
     assert data["choice"] == {"replica.gpu": "l40s-48gb", "replica.precision": "bf16"}
     assert "with replica.gpu l40s-48gb, replica.precision bf16" in data["statement"]
-    text = "\n".join(line_lines(data))
+    text = "\n".join(fact_lines(line_facts(data)))
     assert "chosen of 4 lines: gpu l40s-48gb, precision bf16" in text
     assert "2 combinations cannot be" in text
     rows = line_rows(data)

@@ -4,25 +4,36 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
+from planner.evidence import write_tables
 from planner.verdict import measure
-from reports.folder import as_run, objectives_of
+from reports import page
 from reports.page import write_report
+from reports.panels import SECTIONS
 from scenarios.loading import load
+from scenarios.objectives import parse_objective
+from simulator.control.accounts import NO_ACCOUNTS
+from simulator.histogram import histogram
+from simulator.record import read_record, record_bytes, rows_of
 from simulator.results import versions
+from simulator.run import COMPLETED, LOST, Run, incident_frame
+from simulator.simulate import arrivals
+from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
 PERIODS, REQUESTS, REPLICAS = 8, 40, 3
-FILES = [
-    "requests.parquet", "replications.parquet", "timeline.parquet", "itl.parquet",
-    "incidents.parquet",
-]  # fmt: skip
+GROUPS: Any = [
+    SimpleNamespace(name=name, tenant="us", sla_class="gold") for name in ("chat", "$batch <b>")
+]
+FILES = [f"{name}.parquet" for name in TABLES]
 
 
 def make_step_time() -> Data:
@@ -133,38 +144,67 @@ def make_plan() -> Data:
     }  # fmt: skip
 
 
-def make_requests(lost_of_period_0: int = 2) -> pd.DataFrame:
-    """PERIODS x REQUESTS rows of two groups; some of the first period's never complete."""
-    rng = np.random.default_rng(1)
-    rows = PERIODS * REQUESTS
-    arrival_s = np.sort(rng.uniform(0, 180.0, rows))
-    first_s = arrival_s + rng.lognormal(-1.8, 0.4, rows)
-    outcome = np.where(np.arange(rows) < lost_of_period_0, "lost", "completed")
-    return pd.DataFrame(
-        {
-            "replication": np.repeat(np.arange(PERIODS, dtype=np.int32), REQUESTS),
-            "arrival_s": arrival_s,
-            "group": pd.Categorical(np.where(np.arange(rows) % 3, "chat", "$batch <b>")),
-            "input_tokens": 1000,
-            "output_tokens": 100,
-            "first_token_s": np.where(outcome == "lost", np.nan, first_s),
-            "finish_s": first_s + rng.lognormal(1.0, 0.3, rows),
-            "replica": 0,
-            "preemptions": 0,
-            "retries": 0,
-            "outcome": pd.Categorical(outcome, categories=["completed", "lost"]),
-            "cached_tokens": 400,
-            "fault": pd.Categorical(np.where(outcome == "lost", "replica", None)),
-        }
+def make_run(replication: int) -> Run:
+    """REQUESTS of two groups; two of the first period's never complete. Most gaps are short."""
+    rng = np.random.default_rng([1, replication])
+    arrival_s = np.sort(rng.uniform(0, 180.0, REQUESTS))
+    first_s = arrival_s + rng.lognormal(-1.8, 0.4, REQUESTS)
+    lost = (np.arange(REQUESTS) < 2) & (replication == 0)
+    none = np.zeros(REQUESTS, dtype=np.int32)
+    return Run(
+        arrival_s=arrival_s,
+        group=np.where(np.arange(REQUESTS) % 3, 0, 1),
+        input_tokens=none + 1000,
+        output_tokens=none + 100,
+        first_token_s=np.where(lost, np.nan, first_s),
+        finish_s=first_s + rng.lognormal(1.0, 0.3, REQUESTS),
+        replica=none,
+        preemptions=none,
+        retries=none,
+        outcome=np.where(lost, LOST, COMPLETED),
+        cached_tokens=none + 400,
+        fault=np.where(lost, 0, -1),
+        faults=("replica",),
+        horizon_s=180.0,
+        itl_histogram=histogram({20_000_000: 700, 30_000_000: 290, 200_000_000: 10}),
+        timeline=make_timeline(replication, arrival_s),
+        incidents=TWO_INCIDENTS if replication == 4 else incident_frame(),
+        accounts=NO_ACCOUNTS,
+        steps=0,
+        prefill_tokens=0,
+        busy_share=0.0,
+        stopped_early=False,
+    )
+
+
+TWO_INCIDENTS = incident_frame(
+    {
+        "fault": ["replica", "replica"],
+        "component": ["replica-2", "replica-1"],
+        "replicas": [[2], [1]],
+        "begin_s": [60.0, 120.0],
+        "noticed_s": [65.0, 135.0],
+        "end_s": [110.0, np.nan],
+    }
+)
+"""One is repaired, one is not."""
+
+
+def make_timeline(replication: int, arrival_s: NDArray[np.float64]) -> pd.DataFrame:
+    times_s = np.arange(0, 181, 15.0)
+    up = np.where((replication == 4) & (times_s > 60), 2, REPLICAS)
+    frame = pd.DataFrame({"time_s": times_s, "replicas_up": up})
+    return frame.assign(
+        waiting=replication % 3, running=20, kv_used=0.25, arrivals=arrivals(arrival_s, times_s)
     )
 
 
 def make_replications(plan: Data) -> pd.DataFrame:
     """Each objective's figure per period, as the planner measures it; gaps are always 200 ms."""
-    objectives = objectives_of(plan)
+    objectives = [parse_objective(each["objective"]) for each in plan["objectives"]]
     rows = []
-    for replication, requests in make_requests().groupby("replication"):
-        run = as_run(requests)
+    for replication in range(PERIODS):
+        run = make_run(replication)
         row = {"phase": "certify", "line": 0, "replicas": plan["figures_of"]}
         row["replication"] = replication
         row["some_down_s"] = 120.0 if replication == 4 else 0.0
@@ -173,29 +213,6 @@ def make_replications(plan: Data) -> pd.DataFrame:
             row[objective.text] = 0.2 if gaps else measure(run, objective, objectives)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def make_timeline() -> pd.DataFrame:
-    times_s = np.arange(0, 181, 15.0)
-    frame = pd.DataFrame({"time_s": np.tile(times_s, PERIODS)})
-    frame["replication"] = np.repeat(np.arange(PERIODS, dtype=np.int32), times_s.size)
-    frame["replicas_up"] = np.where((frame["replication"] == 4) & (frame["time_s"] > 60), 2, 3)
-    return frame.assign(waiting=frame["replication"] % 3, running=20, kv_used=0.25)
-
-
-def make_incidents() -> pd.DataFrame:
-    """Both in period 4: one is repaired, one is not."""
-    return pd.DataFrame(
-        {
-            "replication": np.array([4, 4], dtype=np.int32),
-            "fault": ["replica", "replica"],
-            "component": ["replica-2", "replica-1"],
-            "replicas": [[2], [1]],
-            "begin_s": [60.0, 120.0],
-            "noticed_s": [65.0, 135.0],
-            "end_s": [110.0, np.nan],
-        }
-    )
 
 
 def write_results(
@@ -207,17 +224,15 @@ def write_results(
     plan = make_plan()
     scenario = plan["scenario"]
     change(plan, scenario)
-    tables = {
-        "requests": make_requests(),
-        "replications": make_replications(plan),
-        "timeline": make_timeline(),
-        "incidents": make_incidents(),
-        "itl": pd.DataFrame({"itl_s": [0.02, 0.03, 0.2], "tokens": [700, 290, 10]}),
-    }  # fmt: skip
-    for name, table in tables.items():
-        if f"{name}.parquet" in files:
-            table.to_parquet(folder / f"{name}.parquet")
+    runs = [make_run(replication) for replication in range(PERIODS)]
+    periods = [
+        (number, read_record(record_bytes(run)), rows_of(run)) for number, run in enumerate(runs)
+    ]
+    write_tables(folder, make_replications(plan), periods, GROUPS)
+    for file in {*FILES} - {*files}:
+        (folder / file).unlink()
     manifest = {
+        "results_version": RESULTS_VERSION, "command": "plan",
         "scenario_hash": plan["scenario_hash"], "seed": 7, "files": files,
         "versions": {"python": "3.11.7", "fleetcast": "0.1.0"}, "scenario": scenario,
     }  # fmt: skip
@@ -244,3 +259,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_results(tmp_path_factory.mktemp("finished"))
     write_report(folder)
     return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without its pictures, where a test is about the words."""
+    monkeypatch.setattr(page, "panels_of", lambda *given: {name: [] for name in SECTIONS})

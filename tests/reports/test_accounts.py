@@ -4,20 +4,17 @@ import re
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
-from reports import page
-from reports.accounts import account_lines, account_rows, fault_rows, mean_time, tally_text
+from reports.accounts import account_facts, account_rows, fault_rows, mean_time, tally_text
 from reports.answer import answer_line
+from reports.facts import fact_lines
 from reports.fleet_inputs import failures, fleet_parts
-from reports.folder import as_run, read_results
-from reports.image import house_style
+from reports.folder import read_results
 from reports.inputs import parts
-from reports.page import size_rows, write_report
-from reports.timeline import timeline
+from reports.page import write_report
+from reports.sizes import size_rows
 from scenarios.loading import restore
 
 Data = dict[str, Any]
@@ -25,11 +22,11 @@ Data = dict[str, Any]
 
 @pytest.fixture
 def plan(write_folder: Any) -> Data:
-    return deepcopy(read_results(write_folder()).plan)
+    return deepcopy(read_results(write_folder()).answer)
 
 
 def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
-    lines = account_lines(plan["accounts"])
+    lines = fact_lines(account_facts(plan["accounts"]))
     assert len(lines) <= 12
     assert lines == [
         "  failures and fleet in 8 periods: availability 100% (minutes with at most 1% errors)",
@@ -41,7 +38,7 @@ def test_the_block_has_a_line_for_each_question(plan: Data) -> None:
         "    starting 0.25 [0, 0.75] replica-minutes per period",
         "    0.25 [0, 0.75] GPU-hours paid per period, 25% of them useful",
     ]
-    assert account_lines(None) == []
+    assert account_facts(None) == []
 
 
 def test_many_kinds_of_faults_are_summed_up() -> None:
@@ -53,7 +50,7 @@ def test_nothing_happened_is_said_in_a_line(plan: Data) -> None:
     nothing = {"value": 0.0, "low": None, "high": None}
     accounts = plan["accounts"] | {"down": [], "faults": []}
     accounts["means"] = accounts["means"] | {"cold_start_minutes": nothing}
-    assert account_lines(accounts) == [
+    assert fact_lines(account_facts(accounts)) == [
         "  failures none in 8 periods: availability 100% (minutes with at most 1% errors); "
         "0.25 [0, 0.75] GPU-hours paid per period, 25% of them useful"
     ]
@@ -61,70 +58,32 @@ def test_nothing_happened_is_said_in_a_line(plan: Data) -> None:
 
 def test_the_page_tells_each_fault_that_struck(write_folder: Any) -> None:
     results = read_results(write_folder())
-    (row,) = fault_rows(results.plan["accounts"], results.incidents)
+    (row,) = fault_rows(results.answer["accounts"], results.incidents)
     assert row == ("replica", "2", "2", "10 s", "50 s", "1", "5", "2")
-    rows = account_rows(results.plan["accounts"])
+    rows = account_rows(results.answer["accounts"])
     assert rows[0] == ("Availability: minutes with at most 1% errors", "100%", "not known")
     assert rows[-1] == ("Time with 1 or more replicas down", "25%", "[0%, 75%]")
     assert mean_time(pd.Series([3600.0, 7200.0])) == "90 min"
 
 
-def test_the_page_has_the_block_where_there_is_one(
-    write_folder: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page, "draw", lambda *given: {"p_sla": "", "timeline": ""})
+def test_the_page_has_the_block_where_there_is_one(write_folder: Any, undrawn: None) -> None:
     text = write_report(write_folder()).read_text()
-    assert "<h2>Failures and fleet</h2>" in text
+    assert "<h2>Failures and recovery</h2>" in text
     assert re.search(r"<td>replica</td><td class=\"n\">2</td>", text)
     assert "every fault in those periods" in text
 
-    def told_before_this_was(plan: Data, scenario: Data) -> None:
-        del plan["accounts"], plan["cost"]["varies"], plan["cost"]["gpus_paid"]
+    def nothing_to_tell(plan: Data, scenario: Data) -> None:
+        plan["accounts"] = None
 
-    assert "Failures and fleet" not in write_report(write_folder(told_before_this_was)).read_text()
-
-
-def test_a_folder_of_before_faults_were_told_is_read(write_folder: Any) -> None:
-    folder = write_folder()
-    requests = pd.read_parquet(folder / "requests.parquet").drop(columns="fault")
-    requests.to_parquet(folder / "requests.parquet")
-    manifest = (folder / "manifest.json").read_text().replace(', "incidents.parquet"', "")
-    (folder / "manifest.json").write_text(manifest)
-    results = read_results(folder)
-    assert results.incidents.empty
-    assert (as_run(results.requests).fault == -1).all()
-    with house_style():
-        assert len(timeline(results.timeline, 4, "3 min", results.incidents).axes) == 4
-
-
-def test_a_run_of_the_folder_knows_its_faults(write_folder: Any) -> None:
-    run = as_run(read_results(write_folder()).requests)
-    assert run.faults == ("replica",)
-    assert np.flatnonzero(run.hit).tolist() == [0, 1]
-
-
-def test_the_timeline_shades_the_worst_period_and_marks_all(write_folder: Any) -> None:
-    results = read_results(write_folder())
-
-    def drawn(worst: int) -> Figure:
-        with house_style():
-            return timeline(results.timeline, worst, "3 min", results.incidents)
-
-    shaded, plain = drawn(4).axes[-1], drawn(3).axes[-1]
-    spans = [patch.get_extents().transformed(shaded.transData.inverted()) for patch in
-             shaded.patches]  # fmt: skip
-    assert [(round(s.x0), round(s.x1)) for s in spans] == [(60, 110), (120, 180)]
-    assert [text.get_text() for text in shaded.texts] == ["replica", "replica"]
-    assert not plain.patches and not plain.texts
-    for axes in (shaded, plain):
-        (ticks,) = (line for line in axes.get_lines() if line.get_marker() == "|")
-        assert list(ticks.get_xdata()) == [60, 120]
+    assert (
+        "Failures and recovery</h2>" not in write_report(write_folder(nothing_to_tell)).read_text()
+    )
 
 
 def test_the_cost_of_other_sizes_is_not_known_where_the_fleet_varies(plan: Data) -> None:
-    assert [round(row["usd_per_month"]) for row in size_rows(plan)] == [4248, 8496, 12744]
+    assert [round(row.usd_per_month) for row in size_rows(plan)] == [4248, 8496, 12744]
     plan["cost"]["varies"] = True
-    assert [row["usd_per_month"] for row in size_rows(plan)] == [None, None, 12744.0]
+    assert [row.usd_per_month for row in size_rows(plan)] == [None, None, 12744.0]
 
 
 def test_the_answer_says_what_is_paid_for_if_that_is_something_else(plan: Data) -> None:
@@ -179,4 +138,4 @@ def test_the_short_form_of_failures_is_told() -> None:
 
 
 def test_shown_lines_fit_a_terminal(plan: Data) -> None:
-    assert max(map(len, account_lines(plan["accounts"]))) <= 100
+    assert max(map(len, fact_lines(account_facts(plan["accounts"])))) <= 100

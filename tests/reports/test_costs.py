@@ -3,7 +3,8 @@
 import re
 
 from reports.answer import plan_lines
-from reports.costs import cost_lines
+from reports.costs import cost_facts
+from reports.facts import fact_lines
 from reports.page import write_report
 from tests.reports.conftest import make_plan
 
@@ -22,7 +23,7 @@ PLAIN = {"pools": [POOL], "energy": ENERGY | {"asked": False}, "price_source": "
 
 
 def test_nothing_is_added_to_what_the_first_line_says():
-    assert cost_lines(PLAIN) == []
+    assert cost_facts(PLAIN) == []
     plan = make_plan()
     before = plan_lines(plan)
     plan["cost"] |= PLAIN
@@ -30,11 +31,11 @@ def test_nothing_is_added_to_what_the_first_line_says():
 
 
 def test_pools_energy_and_prices_have_their_lines():
-    lines = cost_lines(
+    facts = cost_facts(
         {"pools": [POOL, BURST], "energy": ENERGY, "price_source": "our contract",
          "price_date": "2026-11-01"}
     )  # fmt: skip
-    assert lines == [
+    assert fact_lines(facts) == [
         "  paid for: main: 6 h100-sxm-80gb on demand at 2.95 USD per GPU-hour, 12,744 USD/month",
         "  paid for: burst: 2.25 h100-sxm-80gb spot at 0.70 USD per GPU-hour, 1,134 USD/month",
         "  energy: 1,800 kWh/month, 0.0815 kWh per million tokens, 684 kg CO2/month, 0.031 kg per "
@@ -44,14 +45,14 @@ def test_pools_energy_and_prices_have_their_lines():
 
 
 def test_one_pool_that_is_not_on_demand_says_so():
-    (line,) = cost_lines(PLAIN | {"pools": [POOL | {"purchase": "reserved"}]})
+    (line,) = fact_lines(cost_facts(PLAIN | {"pools": [POOL | {"purchase": "reserved"}]}))
     assert "h100-sxm-80gb reserved at 2.95 USD" in line
 
 
 def test_without_a_carbon_factor_nothing_is_said_of_carbon():
     no_carbon = {"co2_kg_per_month": None, "co2_kg_per_million_tokens": None}
     measured = ENERGY | no_carbon | {"assumed": False}
-    (line,) = cost_lines(PLAIN | {"energy": measured})
+    (line,) = fact_lines(cost_facts(PLAIN | {"energy": measured}))
     assert "CO2" not in line
     assert "assumed" not in line
 

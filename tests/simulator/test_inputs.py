@@ -23,7 +23,6 @@ from simulator.inputs import (
 from simulator.latency import step_time
 from simulator.monte_carlo import Runs, Trial
 from simulator.provenance import provenance, step_time_sd
-from simulator.results import read_run
 from simulator.simulate import pools, simulate
 from simulator.store import Store
 from simulator.streams import stream
@@ -236,9 +235,7 @@ def test_figures_and_files_tell_what_was_drawn(tmp_path):
     assert {key: row[key] for key in row if key.startswith("input: ")} == {
         f"input: {path}": number for path, number in inputs.items()
     }
-    assert runs.whole(trial).inputs == inputs
-    (file,) = tmp_path.rglob("*.parquet")
-    assert read_run(file).inputs == inputs
+    assert runs.evidence(trial)[0].figures["inputs"] == inputs
 
 
 def test_without_uncertainty_nothing_is_told():

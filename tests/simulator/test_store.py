@@ -175,6 +175,10 @@ def runs_in(folder, texts=LOOSE, **parts):
     return Runs(scenario, Store(folder), Here(), Summary(objectives), AllowancesFor(objectives))
 
 
+def rows_in(runs):
+    return runs.evidence(Trial(2, 0))[1]
+
+
 ASKED = [Trial(2, 0), Trial(2, 1, complete=False), Trial(1, 0, complete=False), Trial(2, 1_000_000)]
 
 
@@ -226,10 +230,15 @@ def test_a_broken_whole_run_is_no_answer_for_one_that_may_stop(tmp_path):
     assert warm(Trial(2, 0, complete=False)) == cold
 
 
-def test_a_run_without_rows_serves_its_own_objectives_only(tmp_path, monkeypatch, simulated):
+def test_a_run_with_a_sample_of_its_rows_serves_its_own_objectives_only(
+    tmp_path, monkeypatch, simulated
+):
     monkeypatch.setattr(simulator.monte_carlo, "REQUESTS_KEPT", 30)
+    monkeypatch.setattr(simulator.record, "SAMPLE_ROWS", 5)
     first = runs_in(tmp_path)
-    assert [len(first.whole(Trial(2, index))) > 0 for index in (0, 1, 5)] == [True, False, False]
+    kept = [first.evidence(Trial(2, index)) for index in (0, 1, 5)]
+    assert [len(rows) < record.requests for record, rows in kept] == [False, True, True]
+    assert [len(rows) for _, rows in kept[1:]] == [5, 5]
     simulated.clear()
     other = runs_in(tmp_path, STRICT)
     other(Trial(2, 0)), other(Trial(2, 5))
@@ -240,12 +249,13 @@ def test_a_run_without_rows_serves_its_own_objectives_only(tmp_path, monkeypatch
 
 def test_screening_keeps_its_rows_too(tmp_path):
     """Replications of a series are counted from its beginning."""
-    assert len(runs_in(tmp_path).whole(Trial(2, 1_000_001))) > 5
+    record, rows = runs_in(tmp_path).evidence(Trial(2, 1_000_001))
+    assert len(rows) == record.requests > 5
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"PAR1", None])
 def test_what_is_damaged_or_gone_is_simulated_again(tmp_path, simulated, damage):
-    cold, whole = answers(runs_in(tmp_path)), runs_in(tmp_path).whole(Trial(2, 0))
+    cold, whole = answers(runs_in(tmp_path)), rows_in(runs_in(tmp_path))
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for path in files:
         path.unlink() if damage is None else path.write_bytes(damage)
@@ -253,21 +263,21 @@ def test_what_is_damaged_or_gone_is_simulated_again(tmp_path, simulated, damage)
     again = runs_in(tmp_path)
     assert answers(again) == cold
     assert len(simulated) == len(ASKED)
-    assert again.whole(Trial(2, 0)).ttft_s.tolist() == whole.ttft_s.tolist()
+    assert rows_in(again) == whole
     assert {path: path.read_bytes() for path in files} == files
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".json"])
+@pytest.mark.parametrize("suffix", [".parquet", ".run", ".json"])
 def test_half_of_an_answer_is_completed(tmp_path, simulated, suffix):
     cold = runs_in(tmp_path)(Trial(2, 0))
-    whole = runs_in(tmp_path).whole(Trial(2, 0))
+    whole = rows_in(runs_in(tmp_path))
     for path in tmp_path.rglob(f"*{suffix}"):
         path.unlink()
     simulated.clear()
     again = runs_in(tmp_path)
     assert again(Trial(2, 0)) == cold
-    assert again.whole(Trial(2, 0)).ttft_s.tolist() == whole.ttft_s.tolist()
-    assert len(simulated) == (suffix == ".parquet")
+    assert rows_in(again) == whole
+    assert len(simulated) == (suffix != ".json")
 
 
 # --- tidying --------------------------------------------------------------------------------------
@@ -327,7 +337,7 @@ def test_a_plan_goes_on_while_another_one_removes_its_runs(tmp_path, simulated):
     Store(tmp_path).tidy(NOW_S * 10)
     assert names(tmp_path) == []
     assert answers(runs) == cold
-    assert len(runs.whole(Trial(2, 0))) == cold[0]["requests"]
+    assert len(rows_in(runs)) == cold[0]["requests"]
     assert len(simulated) == 2 * len(ASKED)
 
 

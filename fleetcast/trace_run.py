@@ -25,7 +25,7 @@ LOOK_LEAST_NS = 1_000_000
 @click.command("trace-run")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--replication", default="0", show_default=True, metavar="N|worst|median",
-              help="Which period. `worst` and `median` are those of a folder of results.")  # fmt: skip
+              help="Which period; worst and median of a folder of results.")  # fmt: skip
 @click.option("--size", type=click.IntRange(min=1), metavar="N",
               help="Replicas.  [default: those of the scenario, or of the results]")  # fmt: skip
 @click.option("--from", "begin", default="0s", show_default=True, metavar="TIME",

@@ -135,15 +135,15 @@ def left_told(stay: Stay, run: Run) -> str | None:
 def struck_text(stay: Stay, run: Run) -> str:
     """'fault gpu-hbm struck node-3 at 27.640 s', of the latest such incident."""
     name = run.faults[stay.fault]
+    end_s = stay.end_ns / NS_PER_S
     own = [
         one
-        for one in run.incidents.itertuples()
-        if one.fault == name and stay.replica in one.replicas
-        and one.begin_s <= stay.end_ns / NS_PER_S
-    ]  # fmt: skip
+        for one in run.incidents.to_dict("records")
+        if one["fault"] == name and stay.replica in one["replicas"] and one["begin_s"] <= end_s
+    ]
     if not own:
         return f"fault {name}"  # it struck after the period
-    return f"fault {name} struck {own[-1].component} at {own[-1].begin_s:,.3f} s"
+    return f"fault {name} struck {own[-1]['component']} at {own[-1]['begin_s']:,.3f} s"
 
 
 def span(begin_ns: int, end_ns: int) -> str:

@@ -169,7 +169,7 @@ def rows_shown(subject: Subject) -> Ints:
     arrival_ns = subject.watched.played.outcome.arrival_ns
     window, ends_ns = subject.window, subject.stories.ends_ns()
     around = (arrival_ns < NEVER_NS) & (arrival_ns <= window.end_ns) & (ends_ns >= window.begin_ns)
-    rows = np.flatnonzero(around)
+    rows: Ints = np.flatnonzero(around)
     return rows[np.argsort(arrival_ns[rows], kind="stable")]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scenarios.catalogue.facts import Model
 from scenarios.fleet import Fleet, PythonRule, Replica

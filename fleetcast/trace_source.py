@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from reports.folder import Results
 
 WORST, MEDIAN = "worst", "median"
+FILES_OF_RESULTS = ("manifest.json", "plan.json", "simulation.json")
+"""That stand for their folder."""
 REPLICATIONS = 2**31
 """More than anybody runs."""
 
@@ -30,6 +32,8 @@ def asked_of(
     file: Path, replication: str, size: int | None, overrides: tuple[str, ...], seed: int | None
 ) -> Asked:
     """What the options come to, or a Stop."""
+    if file.name in FILES_OF_RESULTS:
+        file = file.parent
     if not file.is_dir():
         scenario = options.load_scenario(file, overrides, seed)
         return Asked(scenario, size or scenario.fleet.replicas, number_of(replication, file))
@@ -79,6 +83,8 @@ def results_of(folder: Path) -> "Results":
         return read_results(folder)
     except OtherResults as error:
         raise Stop(str(error)) from error
+    except FileNotFoundError as error:
+        raise Stop(f"{folder} holds no finished results: {error.filename} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
         raise Stop(f"{manifest} is not what this version writes: {error}") from error
 

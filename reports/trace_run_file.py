@@ -181,7 +181,8 @@ def thinned(rows: Ints, always: frozenset[int], share: float) -> Ints:
     """
     places = np.arange(1, len(rows) + 1)
     kept = np.floor(places * share) > np.floor((places - 1) * share)
-    return rows[kept | np.isin(rows, sorted(always))]
+    there: Ints = rows[kept | np.isin(rows, sorted(always))]
+    return there
 
 
 def head(subject: Subject, requests: int, shown: int, every: int) -> str:

@@ -7,7 +7,7 @@ after the other, so entries are in order for each row only.
 
 import numpy as np
 
-from simulator.kernel import cold, kernel
+from simulator.kernel import kernel
 
 ENTRY = np.dtype(
     [
@@ -42,20 +42,11 @@ EVENTS = (
 
 @kernel
 def write(s, ns, event, row, replica_id, value, beside):
-    """One entry, if a journal is kept."""
+    """One entry, if a journal is kept; one that finds no place is counted all the same."""
     if s.journal.size > 0:
-        enter(
-            s, np.int64(ns), np.int64(event), np.int64(row), np.int64(replica_id),
-            np.int64(value), np.int64(beside),
-        )  # fmt: skip
-
-
-@cold
-def enter(s, ns, event, row, replica_id, value, beside):
-    """Entries that find no place are counted all the same."""
-    fleet = s.fleet[0]
-    if fleet.journaled < s.journal.size:
-        entry = s.journal[fleet.journaled]
-        entry.ns, entry.event, entry.row = ns, event, row
-        entry.replica, entry.value, entry.beside = replica_id, value, beside
-    fleet.journaled += 1
+        fleet = s.fleet[0]
+        if fleet.journaled < s.journal.size:
+            entry = s.journal[fleet.journaled]
+            entry.ns, entry.event, entry.row = ns, event, row
+            entry.replica, entry.value, entry.beside = replica_id, value, beside
+        fleet.journaled += 1

@@ -1,6 +1,7 @@
 """A watched run is the run that is judged; its journal tells the stories of its requests."""
 
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def test_phases_fill_a_stay_and_stays_follow_each_other(watched, stories):
             assert stay.phases[0].name == QUEUED
         for is_copy in (False, True):
             own = [stay for stay in told.stays if stay.is_copy == is_copy]
-            assert all(a.end_ns <= b.begin_ns for a, b in zip(own, own[1:], strict=False))
+            assert all(a.end_ns <= b.begin_ns for a, b in pairwise(own))
         assert all(wait.begin_ns < wait.end_ns for wait in told.waits)
 
 

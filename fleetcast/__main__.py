@@ -17,7 +17,8 @@ COMMANDS = {
     "simulate": "Run replications of a scenario's own fleet.",
     "merge": "Unite the runs that shards of a plan left (plan --shard).",
     "diff": "Tell what differs between two plans.",
-    "report": "Draw the report of a finished plan again.",
+    "results": "Look into the tables of a result set, with SQL.",
+    "report": "Draw a finished report again, or compare several results.",
     "validate": "Compare the simulator with measured runs, case by case.",
     "calibrate": "Learn the step time of your own engine from load tests.",
     "check": "Check a scenario file and show every fault.",
@@ -27,7 +28,7 @@ COMMANDS = {
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
     "trace-run": "Trace one replication, and tell of its worst requests.",
     "init": "Write an example scenario to start from.",
-    "schema": "Print the JSON Schema of scenario files, or of plan.json.",
+    "schema": "Print the schema of scenario files, of plan.json or of result sets.",
 }
 
 
@@ -55,8 +56,8 @@ def door() -> None:
     """How many GPUs does this LLM traffic need, and how sure are we?
 
     Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
-    within the bounds, 4 undecided within the budget, 5 two plans differ (diff --exit-code), 99 a
-    plan no longer holds (plan --check).
+    within the bounds, 4 undecided within the budget, 5 plans or results differ (--exit-code of
+    diff and report), 99 a plan no longer holds (plan --check).
     """
 
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE
+from fleetcast.places import Readable
 
 COLOURS = {"  + ": "green", "  - ": "red", "  ~ ": "yellow"}
-plan_json = click.Path(exists=True, dir_okay=False, path_type=Path)
+plan_json = Readable(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("diff")
@@ -34,8 +36,13 @@ def command(a: Path, b: Path, tell: bool, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(as_data(found), indent=2))
     else:
-        plain = False if os.environ.get("NO_COLOR") else None  # None: colour on a terminal
-        for line in difference_lines(found):
-            colour = COLOURS.get(line[:4])
-            click.echo(click.style(line, fg=colour) if colour else line, color=plain)
+        show(difference_lines(found), COLOURS)
     raise SystemExit(EXIT_DIFFERENT if tell and found.any else EXIT_DONE)
+
+
+def show(lines: Sequence[str], colours: Mapping[str, str]) -> None:
+    """Print lines, on a terminal in the colour of the mark that they begin with."""
+    plain = False if os.environ.get("NO_COLOR") else None  # None: colour on a terminal
+    for line in lines:
+        colour = colours.get(line[:4])
+        click.echo(click.style(line, fg=colour) if colour else line, color=plain)

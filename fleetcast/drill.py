@@ -10,6 +10,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
+from fleetcast.places import results_place
 from scenarios.failures.faults import Effect
 from scenarios.model import Scenario
 from scenarios.units import A_TIME, TIME_S, parse_quantity
@@ -47,7 +48,7 @@ it."""
               "back takes longer]")  # fmt: skip
 @click.option("--calm", is_flag=True, help="Without the scenario's own failures.")
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: str | None, output: str,
     machines: options.Machines, kills: tuple[str, ...], lasts: str, effect: str,
     noticed: str | None, replicas: int | None, replications: int, period: str | None, calm: bool,
 ) -> None:  # fmt: skip
@@ -65,15 +66,15 @@ def command(
         overrides = (*overrides, f"fleet.replicas={replicas}")
     scenario = options.load_scenario(file, overrides, seed)
     drill = drill_of(scenario, kills, lasts, effect, noticed, period, calm)
-    folder = options.results_folder(out or Path("out") / f"{scenario.name}-drill")
-    pairs = list(run_pairs(drill, replications, machines))
-    data = as_json(drill, pairs) | {"calm": calm}
-    write_json(data, folder / "drill.json")
-    page = write_drill(data, folder)
+    with results_place(out, Path("out") / f"{scenario.name}-drill") as (folder, name):
+        pairs = list(run_pairs(drill, replications, machines))
+        data = as_json(drill, pairs) | {"calm": calm}
+        write_json(data, folder / "drill.json")
+        page = write_drill(data, folder)
     if output == "json":
         click.echo(json.dumps(finite(data), indent=2))
     else:
-        click.echo("\n".join([*drill_lines(data), f"  page: {page}"]))
+        click.echo("\n".join([*drill_lines(data), f"  page: {name}/{page.name}"]))
 
 
 def drill_of(

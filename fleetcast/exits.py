@@ -6,8 +6,8 @@ EXIT_USAGE = 2
 EXIT_INFEASIBLE = 3
 EXIT_UNDECIDED = 4
 EXIT_DIFFERENT = 5
-"""Two plans differ (`diff --exit-code`). Not 1 as of git, nor 2 as of Terraform: those are errors
-in every command here, and a job must be able to tell them apart."""
+"""Plans or results differ (`--exit-code` of diff and report). Not 1 as of git, nor 2 as of
+Terraform: those are errors in every command here, and a job must be able to tell them apart."""
 EXIT_NO_LONGER = 99
 """A plan does not hold any more (`plan --check`)."""
 EXIT_INTERRUPTED = 130

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from scenarios.faults import ScenarioError
 from scenarios.loading import load
 from scenarios.model import Scenario
 from simulator.executors import EXECUTORS, ExecutorName
+from simulator.keep import KEEPS, SAMPLE_ROWS
 
 Command = Callable[..., Any]
 
@@ -24,8 +26,14 @@ overrides = click.option(
 )  # fmt: skip
 seed = click.option("--seed", type=click.IntRange(min=0), help="Instead of the scenario's seed.")
 out = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results.  [default: out/NAME; for simulate out/NAME-simulate]",
+    "--out", metavar="DIR",
+    help="Folder for the results, or an address such as s3://bucket/prefix.  [default: out/NAME; "
+    "for simulate out/NAME-simulate]",
+)  # fmt: skip
+keep = click.option(
+    "--keep", type=click.Choice(KEEPS), default="sample", show_default=True,
+    help=f"Rows of requests.parquet: all, at most {SAMPLE_ROWS:,} of each period, or none. Nothing "
+    "else depends on them.",
 )  # fmt: skip
 workers = click.option(
     "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
@@ -92,6 +100,23 @@ def load_scenario(
         raise Stop(f"{file} is not UTF-8 text: {error.reason}") from error
 
 
+def asked(
+    command: str, file: Path, overrides: tuple[str, ...], seed: int | None, *more: str
+) -> str:
+    """The command line that asks for a result, as far as the answer depends on it. A file's folders
+    are told where they are the user's own words, not those of his machine.
+
+    >>> asked("plan", Path("a/chat.yaml"), ("fleet.replicas=3",), 7)
+    'fleetcast plan a/chat.yaml --set fleet.replicas=3 --seed 7'
+    """
+    words = ["fleetcast", command, file.name if file.is_absolute() else str(file)]
+    for override in overrides:
+        words += ["--set", override]
+    if seed is not None:
+        words += ["--seed", str(seed)]
+    return shlex.join([*words, *more])
+
+
 def with_seed(overrides: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
     return overrides if seed is None else (*overrides, f"seed={seed}")
 
@@ -100,6 +125,8 @@ def results_folder(folder: Path, option: str = "--out") -> Path:
     """The folder that an option names, made if need be, or a Stop."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise Stop(f"{option} {folder} is a file; allowed: a folder") from error
     except OSError as error:
         raise Stop(f"{option} {folder}: {error.strerror}") from error
     return folder

@@ -9,8 +9,10 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
+from fleetcast.places import Readable, read_object, results_place
 from fleetcast.price_age import warn_of_old_prices
 from scenarios.model import Scenario
+from simulator.keep import Keep
 
 EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified": EXIT_UNDECIDED}
 
@@ -19,7 +21,7 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 @click.argument("file", required=False,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option("--check", "plan_file", metavar="PLAN.json",
-              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              type=Readable(exists=True, dir_okay=False, path_type=Path),
               help="Plan nothing: test on fresh periods whether the fleet of this plan still "
               "holds, for FILE where one is given.")  # fmt: skip
 @click.option("--explain/--no-explain", "explained", default=True, show_default=True,
@@ -28,12 +30,13 @@ EXITS = {"certified": EXIT_DONE, "infeasible": EXIT_INFEASIBLE, "not certified":
 @click.option("--shard", "share", metavar="I/N",
               help="Plan nothing: simulate the I-th of N shares of what the plan will need, into "
               "--runs. For batch systems; `fleetcast merge` unites the shares.")  # fmt: skip
+@options.keep
 @options.settings
 @options.runs
 def command(
-    file: Path | None, plan_file: Path | None, explained: bool, share: str | None,
+    file: Path | None, plan_file: Path | None, explained: bool, share: str | None, keep: Keep,
     overrides: tuple[str, ...],
-    seed: int | None, out: Path | None, output: str, machines: options.Machines, runs: Path,
+    seed: int | None, out: str | None, output: str, machines: options.Machines, runs: Path,
 ) -> None:  # fmt: skip
     """Find the smallest fleet whose SLA holds, certify it, and write evidence and report.
 
@@ -45,6 +48,7 @@ def command(
     that is undecided within the budget.
     """
     from fleetcast.recheck import recheck
+    from fleetcast.request_rows import keep_rows
     from fleetcast.shard import parse_shard, run_shard
     from reports.answer import plan_lines
     from reports.page import write_report
@@ -60,27 +64,30 @@ def command(
     if shard is not None:
         raise SystemExit(run_shard(scenario, shard, output, machines, runs))
     warn_of_old_prices(scenario)
-    folder = options.results_folder(out or Path("out") / scenario.name)
-    data = finished_plan(folder, scenario, explained)
-    data = data or make_plan(scenario, folder, machines, runs, explained)
-    page = write_report(folder)
+    asked = options.asked("plan", file, overrides, seed, *([] if explained else ["--no-explain"]))
+    with results_place(out, Path("out") / scenario.name) as (folder, name):
+        if (folder / "simulation.json").exists():
+            raise Stop(f"{name} holds a simulation; --out names another folder")
+        data = finished_plan(folder, scenario, explained)
+        if data is None:
+            data = make_plan(scenario, asked, folder, machines, runs, explained, keep)
+        else:
+            keep_rows(folder, data, keep, machines, runs)
+        page = write_report(folder)
     if output == "json":
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo("\n".join([*plan_lines(data), f"  report: {page}"]))
+        click.echo("\n".join([*plan_lines(data), f"  report: {name}/{page.name}"]))
     raise SystemExit(EXITS[data["certificate"]["status"]])
 
 
 def make_plan(
-    scenario: Scenario,
-    folder: Path,
-    machines: options.Machines,
-    runs_folder: Path,
-    explained: bool,
-) -> dict[str, Any]:
+    scenario: Scenario, asked: str, folder: Path, machines: options.Machines, runs_folder: Path,
+    explained: bool, keep: Keep,
+) -> dict[str, Any]:  # fmt: skip
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
-    from fleetcast.plan_runs import runs_by_scenario
+    from fleetcast.plan_runs import runs_by_scenario, shown_periods
     from fleetcast.progress import compile_first, telling, watching
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
@@ -106,12 +113,12 @@ def make_plan(
 
         answer = plan(scenario, figures_of, telling(line))
         shown = answer.shown_rows["replication"].tolist()
-        trials = ((index, *answer.asked(index)) for index in shown)
-        evidence = ((index, *runs_of(own).evidence(trial)) for index, own, trial in trials)
-        tables = write_tables(folder, answer.trials, evidence, scenario.traffic)
+        evidence = shown_periods(runs_of, answer.scenario, answer.shown, shown, keep)
+        files = write_tables(folder, answer.trials, evidence, scenario.traffic, keep)
         explanation = explain(answer, figures_of, line.tell) if explained else None
     data: dict[str, Any] = finite(as_json(answer, explanation))
-    write_json(manifest(scenario, "plan", {"files": tables}), folder / "manifest.json")
+    contents = {"asked": asked, "keep": keep, "files": files}
+    write_json(manifest(scenario, "plan", contents), folder / "manifest.json")
     write_json(data, folder / "plan.json")
     return data
 
@@ -131,12 +138,3 @@ def finished_plan(folder: Path, scenario: Scenario, explained: bool) -> dict[str
         return None
     told = data["explanation"] is not None or data["fleet"]["replicas"] is None
     return data if told or not explained else None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty when there is none."""
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}

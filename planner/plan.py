@@ -92,10 +92,6 @@ class Plan:
         tally = self.certificate.tally(below) or Tally(below, 0, 0, "not tried")
         return tally._replace(status="undecided") if tally.status == "certified" else tally
 
-    def asked(self, replication: int) -> tuple[Scenario, Trial]:
-        """Whose whole run is the evidence of the shown fleet's replication."""
-        return asked(self.scenario, Trial(self.shown, replication))
-
     @property
     def shown_rows(self) -> pd.DataFrame:
         """The certification rows of the shown fleet."""

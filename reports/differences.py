@@ -4,7 +4,6 @@ A fact of the question is a key of the scenario, written with dots; members of l
 are told by them. What a plan chose is an answer; its question is which values there were.
 """
 
-import re
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from reports.lines import short
 from reports.tables import counted, interval_text, shown
 from scenarios.document import has, path_of
+from scenarios.objectives import promise
 from scenarios.reference import as_yaml
 from scenarios.schema import without_zeros
 
@@ -61,11 +61,12 @@ def differences(a: Data, b: Data) -> Differences:
 def as_data(found: Differences) -> Data:
     """The same for `-o json`."""
     groups = {name: getattr(found, name) for name in ("question", "answer", "figures")}
-    told = {
-        name: [{"change": each.kind, **each._asdict()} for each in group]
-        for name, group in groups.items()
-    }
+    told = {name: changes_as_data(group) for name, group in groups.items()}
     return {"differ": found.any, **told, "summary": found.summary}
+
+
+def changes_as_data(group: list[Change]) -> list[Data]:
+    return [{"change": each.kind, **each._asdict()} for each in group]
 
 
 def difference_lines(found: Differences) -> list[str]:
@@ -144,17 +145,22 @@ def named(value: Any) -> Any:
 
 def question_of(plan: Data) -> Any:
     """The chosen scenario's data with the choices not made."""
-    scenario = {k: v for k, v in deepcopy(plan["scenario"]).items() if k not in NOT_ASKED}
-    fleet = scenario["fleet"]
-    if "autoscaling" not in fleet:
-        fleet.pop("replicas")  # that of `simulate`: a plan searches its own
+    scenario = deepcopy(plan["scenario"])
+    if "autoscaling" not in scenario["fleet"]:
+        scenario["fleet"].pop("replicas")  # that of `simulate`: a plan searches its own
     for key in plan["choice"]:
         options = dict.fromkeys(line["choice"][key] for line in plan["lines"])
         put(scenario, key, f"one of {', '.join(options)}")
-    if "sla" in scenario:
-        promises = [promise(each) for each in scenario["sla"]["objectives"]]
-        scenario["sla"]["objectives"] = dict(promises)
-    return without_places(scenario)
+    return facts_of(scenario)
+
+
+def facts_of(scenario: Data) -> Any:
+    """What may change a run or its verdict."""
+    facts = {key: value for key, value in scenario.items() if key not in NOT_ASKED}
+    if "sla" in facts:
+        promises = dict(promise(each) for each in facts["sla"]["objectives"])
+        facts["sla"] = facts["sla"] | {"objectives": promises}
+    return without_places(facts)
 
 
 def put(data: Any, key: str, value: Any) -> None:
@@ -163,16 +169,6 @@ def put(data: Any, key: str, value: Any) -> None:
     for step in above:
         data = data[step] if isinstance(data, list) else data.setdefault(step, {})
     data[last] = value
-
-
-def promise(objective: str) -> tuple[str, str]:
-    """What an objective is about, and what it promises.
-
-    >>> promise("ttft p95 <= 500ms for chat"), promise("goodput >= 99%")
-    (('ttft p95 for chat', '<= 500ms'), ('goodput', '>= 99%'))
-    """
-    found = re.fullmatch(r"(.+?) *([<>]=) *(\S+)(.*)", objective)
-    return (found[1] + found[4], f"{found[2]} {found[3]}") if found else (objective, "")
 
 
 def without_places(data: Any) -> Any:

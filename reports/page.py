@@ -82,7 +82,7 @@ def write_report(folder: Path) -> Path:
     if results.is_plan:
         page = render("report.html", **told, **of_plan(results, values))
     else:
-        page = render("simulation.html", **told)
+        page = render("simulation.html", **told, simulation=results.answer)
     return write_page(page, folder / PAGE)
 
 

@@ -14,6 +14,9 @@ from reports.image import house_style, on_page, svg, write_png
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+DOTS_PER_INCH = 200
+"""Of the PNG files, for slides."""
+
 FILTERS = {
     "percent": tables.percent,
     "milliseconds": tables.milliseconds,
@@ -50,6 +53,7 @@ def put_pictures(panels: Sequence[Panel], folder: Path) -> dict[str, str]:
     drawings = {}
     with house_style():
         for panel in panels:
+            panel.figure.set_dpi(DOTS_PER_INCH)
             write_png(panel.figure, folder / f"{panel.name}.png")
             drawing = svg(panel.figure, panel.name)
             write_page(drawing, folder / f"{panel.name}.svg")

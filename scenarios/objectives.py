@@ -51,6 +51,16 @@ class Objective(NamedTuple):
         return self.metric in LATENCIES
 
 
+def promise(objective: str) -> tuple[str, str]:
+    """What an objective is about, and what it promises.
+
+    >>> promise("ttft p95 <= 500ms for chat"), promise("goodput >= 99%")
+    (('ttft p95 for chat', '<= 500ms'), ('goodput', '>= 99%'))
+    """
+    found = re.fullmatch(r"(.+?) *([<>]=) *(\S+)(.*)", objective)
+    return (found[1] + found[4], f"{found[2]} {found[3]}") if found else (objective, "")
+
+
 def allowed_violations(requests: int, share: Fraction) -> int:
     """How many of `requests` may miss a limit promised to `share` of them: floor((1-share) N).
 

@@ -101,6 +101,7 @@ class Runs:
         summarise: Summarise,
         allowances_for: AllowancesFor | None = None,
     ) -> None:
+        self.scenario = scenario
         self.work = (scenario, summarise, allowances_for)
         self.store, self.executor = store, executor
         self.folder = store.folder_of(scenario)
@@ -120,7 +121,7 @@ class Runs:
             self.start_ahead(trial, coming)
         return as_read(self.simulated(trial).figures) if known is None else known
 
-    def evidence(self, trial: Trial) -> tuple[Record, pa.Table]:
+    def kept(self, trial: Trial) -> tuple[Record, pa.Table]:
         """Of a complete trial: the record, and request rows as the store keeps them."""
         self(trial, range(trial.replication, trial.replication + 1))
         record = known_record(self.file(trial, ".run"))
@@ -217,18 +218,32 @@ def run_trial(
     allowances_for: AllowancesFor | None,
     code: str,
 ) -> Finished:
-    """Work for an executor. Raises OtherCode unless this program is `code`, the one that asks."""
+    """Work for an executor. Raises OtherCode."""
+    check_code(code)
+    run = run_of_trial(trial, scenario, None if trial.complete else allowances_for)
+    figures = summarise(run)
+    whole = None if run.stopped_early else kept_run(run, scenario.seed, trial.replication)
+    return Finished(json.dumps(figures).encode(), whole, figures["kept"])
+
+
+def all_rows(trial: Trial, scenario: Scenario, code: str) -> bytes:
+    """Work for an executor: every request row of a trial, as a file. Raises OtherCode."""
+    check_code(code)
+    return rows_bytes(rows_of(run_of_trial(trial, scenario, None)))
+
+
+def check_code(code: str) -> None:
+    """Raises OtherCode unless this program is `code`, the one that asks."""
     if code_digest() != code:
         raise OtherCode(
             f"a worker on {platform.node()} has another version of fleetcast, Python or a library; "
             "for the same answer they must be the same everywhere"
         )
+
+
+def run_of_trial(trial: Trial, scenario: Scenario, may_stop: AllowancesFor | None) -> Run:
     fleet = scenario.fleet.model_copy(update={"replicas": trial.replicas})
-    may_stop = None if trial.complete else allowances_for
-    run = simulate(scenario, fleet, scenario.seed, trial.replication, may_stop)
-    figures = summarise(run)
-    whole = None if run.stopped_early else kept_run(run, scenario.seed, trial.replication)
-    return Finished(json.dumps(figures).encode(), whole, figures["kept"])
+    return simulate(scenario, fleet, scenario.seed, trial.replication, may_stop)
 
 
 def kept_run(run: Run, seed: int, replication: int) -> KeptRun:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator.control.accounts import Accounts, restored
+from simulator.keep import SAMPLE_ROWS
 from simulator.latencies import Latencies, gaps_of, latencies
 from simulator.run import Run, incident_frame
 from simulator.streams import stream
@@ -26,8 +27,6 @@ REQUEST_COLUMNS = (
     "arrival_s", "group", "input_tokens", "output_tokens", "first_token_s", "finish_s", "replica",
     "preemptions", "retries", "outcome", "cached_tokens", "fault",
 )  # fmt: skip
-SAMPLE_ROWS = 5_000
-"""As many requests as a sample has, of periods that have more."""
 
 
 @dataclass(frozen=True)

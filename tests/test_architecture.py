@@ -23,6 +23,7 @@ HOMES = {
     "ray": ("simulator",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),
+    "duckdb": ("reports",),
     "click": ("fleetcast",),
     "rich": ("fleetcast",),
     "numpy": BELOW_THE_DOOR,

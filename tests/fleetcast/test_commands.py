@@ -131,7 +131,7 @@ def counting(monkeypatch):
 
 def test_simulate_prints_figures_and_writes_their_evidence(command):
     data = simulated(command, "out")
-    assert set(content("out")) == TABLES | {"manifest.json"}
+    assert set(content("out")) == TABLES | {"manifest.json", "simulation.json"}
     scenario = load("tiny.yaml")
     assert data["scenario_hash"] == scenario.hash
     assert (data["name"], data["seed"], data["replicas"], data["replications"]) == (
@@ -177,7 +177,9 @@ def test_another_seed_is_another_result(command):
     assert (one["seed"], other["seed"]) == (2, 4)
     assert one["metrics"] != other["metrics"]
     assert simulated(command, "three", "--set", "seed=4") == other
-    assert content("two") == content("three")
+    two, three = content("two"), content("three")
+    assert two.pop("manifest.json") != three.pop("manifest.json"), "it tells the command as given"
+    assert two == three
 
 
 def test_more_replications_go_on_where_fewer_ended(command):
@@ -188,8 +190,9 @@ def test_more_replications_go_on_where_fewer_ended(command):
     pd.testing.assert_frame_equal(three, ten[ten["replication"] < 3].reset_index(drop=True))
 
 
-WRITES = 15
-"""Of a simulation of three periods: their rows, records and figures, five tables, the manifest."""
+WRITES = 16
+"""Of a simulation of three periods: their rows, records and figures, five tables, the manifest and
+the answer."""
 
 
 @pytest.mark.parametrize("survived", range(WRITES))
@@ -550,11 +553,11 @@ def test_every_quantity_in_the_schema_tells_its_pattern(command):
         assert not re.fullmatch(field["pattern"], "1.5"), (name, key)
 
 
-def test_report_needs_a_finished_plan(command):
+def test_report_needs_finished_results(command):
     Path("empty").mkdir()
     code, printed, errors = command("report", "empty")
     assert (code, printed) == (2, "")
-    assert errors == ("Error: empty holds no finished plan; run `fleetcast plan` first\n")
+    assert errors == "Error: empty holds no finished results\n"
 
 
 # --- usage --------------------------------------------------------------------------------------
@@ -580,7 +583,7 @@ def test_report_needs_a_finished_plan(command):
         (["plan", "tiny.yaml", "--seed", "-1"], "--seed"),
         (["plan", "tiny.yaml", "-o", "csv"], "'csv' is not one of 'table', 'json'"),
         (["plan", "tiny.yaml", "--fast"], "No such option"),
-        (["plan", "tiny.yaml", "--out", "tiny.yaml"], "'tiny.yaml' is a file"),
+        (["plan", "tiny.yaml", "--out", "tiny.yaml"], "--out tiny.yaml is a file"),
         (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "'tiny.yaml' is a file"),
         (
             ["plan", "tiny.yaml", "--executor", "spark"],
@@ -593,8 +596,8 @@ def test_report_needs_a_finished_plan(command):
         (["simulate", "tiny.yaml", "--set", "horizon=10"], "horizon: got 10"),
         (["init"], "Missing argument"),
         (["init", "chats"], "'chats' is not"),
-        (["report"], "Missing argument 'DIR'"),
-        (["report", "gone"], "'gone' does not exist"),
+        (["report"], "Missing argument 'DIR...'"),
+        (["report", "gone"], "gone: no such folder"),
         (["check", "binary.yaml"], "binary.yaml is not UTF-8 text"),
     ],
 )
@@ -706,7 +709,7 @@ def test_simulate_with_one_worker_and_with_two_gives_the_same_bytes(folder):
     assert one[:2] == two[:2]
     assert (one[0], one[2]) == (0, "12 periods: 12 simulated, 0 from .one\n")
     assert content(folder / "one") == content(folder / "two")
-    assert set(content(folder / "one")) == TABLES | {"manifest.json"}
+    assert set(content(folder / "one")) == TABLES | {"manifest.json", "simulation.json"}
     assert content(folder / ".one") == content(folder / ".two")
 
 

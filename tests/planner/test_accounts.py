@@ -18,10 +18,11 @@ from scenarios.objectives import parse_objective
 from simulator.control.accounts import Accounts, Toll
 from simulator.estimates import mean_estimate
 from simulator.histogram import histogram
+from simulator.keeping import Period
 from simulator.record import read_record, read_rows, record_bytes, rows_bytes, rows_of
 from simulator.record import run_of as run_of_files
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
-from simulator.tables import schema
+from simulator.tables import OBJECTIVE, column_called, replications_schema, schema
 from tests.oracles.small import small_scenario
 
 S = 10**9
@@ -117,6 +118,11 @@ def test_a_row_has_the_accounts_of_its_run():
     assert row["availability"] == row["availability >= 99%"] == pytest.approx(2 / 3)
 
 
+def test_every_figure_is_a_stated_column():
+    row = figures(run_of(), [parse_objective("ttft p95 <= 1s")])
+    assert [name for name in row if column_called(name) == OBJECTIVE] == ["ttft p95 <= 1s"]
+
+
 # --- on disk -------------------------------------------------------------------------------------
 
 
@@ -142,17 +148,19 @@ def test_no_incidents_have_the_columns_and_types_of_some():
 
 def kept(runs):
     """As the store has them."""
-    return [(number, read_record(record_bytes(run)), rows_of(run)) for number, run in runs]
+    return [Period(number, read_record(record_bytes(run)), rows_of(run)) for number, run in runs]
 
 
 def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
     runs = [(4, run_of(incidents=TWO_INCIDENTS)), (5, run_of()), (6, run_of(gpu_hit=0, host_hit=0))]
     rows = table([figures(run, []) for _, run in runs])
-    files = write_tables(tmp_path, rows, kept(runs), small_scenario().traffic)
+    files = write_tables(tmp_path, rows, kept(runs), small_scenario().traffic, "all")
     assert files == [
         "replications.parquet", "requests.parquet", "latencies.parquet", "timeline.parquet",
         "incidents.parquet",
     ]  # fmt: skip
+    written = pq.read_schema(tmp_path / files[0])
+    assert written.equals(replications_schema(rows.columns))
     for file in files[1:]:
         assert pq.read_schema(tmp_path / file).equals(schema(file.removesuffix(".parquet")))
     requests = pd.read_parquet(tmp_path / "requests.parquet")
@@ -173,7 +181,7 @@ def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
 def test_tables_of_periods_without_faults_have_the_same_columns(tmp_path):
     plain = replace(run_of(gpu_hit=0, host_hit=0), faults=())
     write_tables(
-        tmp_path, table([figures(plain, [])]), kept([(0, plain)]), small_scenario().traffic
+        tmp_path, table([figures(plain, [])]), kept([(0, plain)]), small_scenario().traffic, "all"
     )
     assert pd.read_parquet(tmp_path / "requests.parquet")["fault"].isna().all()
     incidents = pd.read_parquet(tmp_path / "incidents.parquet")

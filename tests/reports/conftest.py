@@ -21,6 +21,7 @@ from scenarios.loading import load
 from scenarios.objectives import parse_objective
 from simulator.control.accounts import NO_ACCOUNTS
 from simulator.histogram import histogram
+from simulator.keeping import Period
 from simulator.record import read_record, record_bytes, rows_of
 from simulator.results import versions
 from simulator.run import COMPLETED, LOST, Run, incident_frame
@@ -226,9 +227,10 @@ def write_results(
     change(plan, scenario)
     runs = [make_run(replication) for replication in range(PERIODS)]
     periods = [
-        (number, read_record(record_bytes(run)), rows_of(run)) for number, run in enumerate(runs)
+        Period(number, read_record(record_bytes(run)), rows_of(run))
+        for number, run in enumerate(runs)
     ]
-    write_tables(folder, make_replications(plan), periods, GROUPS)
+    write_tables(folder, make_replications(plan), periods, GROUPS, "all")
     for file in {*FILES} - {*files}:
         (folder / file).unlink()
     manifest = {

@@ -235,7 +235,7 @@ def test_figures_and_files_tell_what_was_drawn(tmp_path):
     assert {key: row[key] for key in row if key.startswith("input: ")} == {
         f"input: {path}": number for path, number in inputs.items()
     }
-    assert runs.evidence(trial)[0].figures["inputs"] == inputs
+    assert runs.kept(trial)[0].figures["inputs"] == inputs
 
 
 def test_without_uncertainty_nothing_is_told():

@@ -26,7 +26,7 @@ def test_a_whole_run_has_its_requests_although_one_that_might_stop_was_asked_fir
     runs = runs_in(tmp_path)
     first = runs(Trial(2, 0, complete=False))
     assert not first["stopped_early"]
-    _, rows = runs.evidence(Trial(2, 0))
+    _, rows = runs.kept(Trial(2, 0))
     assert len(rows) == first["requests"] > 5
     assert runs(Trial(2, 0)) == first
 
@@ -40,7 +40,7 @@ def test_both_kinds_of_a_trial_may_be_under_way_at_once(tmp_path):
             coming = range(replication, 31)
             ahead = runs(Trial(2, replication, complete=False), coming)
             assert runs(Trial(2, replication), coming) == ahead
-        assert all(len(runs.evidence(Trial(2, replication))[1]) > 5 for replication in range(30))
+        assert all(len(runs.kept(Trial(2, replication))[1]) > 5 for replication in range(30))
 
 
 class Noting(Here):

@@ -176,7 +176,7 @@ def runs_in(folder, texts=LOOSE, **parts):
 
 
 def rows_in(runs):
-    return runs.evidence(Trial(2, 0))[1]
+    return runs.kept(Trial(2, 0))[1]
 
 
 ASKED = [Trial(2, 0), Trial(2, 1, complete=False), Trial(1, 0, complete=False), Trial(2, 1_000_000)]
@@ -236,7 +236,7 @@ def test_a_run_with_a_sample_of_its_rows_serves_its_own_objectives_only(
     monkeypatch.setattr(simulator.monte_carlo, "REQUESTS_KEPT", 30)
     monkeypatch.setattr(simulator.record, "SAMPLE_ROWS", 5)
     first = runs_in(tmp_path)
-    kept = [first.evidence(Trial(2, index)) for index in (0, 1, 5)]
+    kept = [first.kept(Trial(2, index)) for index in (0, 1, 5)]
     assert [len(rows) < record.requests for record, rows in kept] == [False, True, True]
     assert [len(rows) for _, rows in kept[1:]] == [5, 5]
     simulated.clear()
@@ -249,7 +249,7 @@ def test_a_run_with_a_sample_of_its_rows_serves_its_own_objectives_only(
 
 def test_screening_keeps_its_rows_too(tmp_path):
     """Replications of a series are counted from its beginning."""
-    record, rows = runs_in(tmp_path).evidence(Trial(2, 1_000_001))
+    record, rows = runs_in(tmp_path).kept(Trial(2, 1_000_001))
     assert len(rows) == record.requests > 5
 
 

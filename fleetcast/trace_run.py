@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic_core import PydanticCustomError
 
 from fleetcast import options
 from fleetcast.exits import Stop
+from fleetcast.places import Readable, is_address
 from scenarios.units import A_SIZE, A_TIME, SIZE_BYTES, TIME_S, parse_quantity
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LOOK_LEAST_NS = 1_000_000
 
 
 @click.command("trace-run")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file")
 @click.option("--replication", default="0", show_default=True, metavar="N|worst|median",
               help="Which period; worst and median of a folder of results.")  # fmt: skip
 @click.option("--size", type=click.IntRange(min=1), metavar="N",
@@ -41,19 +41,19 @@ LOOK_LEAST_NS = 1_000_000
 @options.seed
 @options.output
 def command(
-    file: Path, replication: str, size: int | None, begin: str, end: str | None, size_max: str,
+    file: str, replication: str, size: int | None, begin: str, end: str | None, size_max: str,
     out: Path | None, overrides: tuple[str, ...], seed: int | None, output: str,
 ) -> None:  # fmt: skip
     """Play one period of FILE again, as it was judged, and write down what happened to each
     request and replica: a trace for ui.perfetto.dev or chrome://tracing, and the ten worst
     requests in words.
 
-    FILE: a scenario, or a folder of results of `plan` or `simulate`.
+    FILE: a scenario, or results of `plan` or `simulate`: a folder or s3://bucket/prefix.
     """
     from fleetcast.trace_source import asked_of
     from reports.trace_run_lines import trace_lines
 
-    asked = asked_of(file, replication, size, overrides, seed)
+    asked = asked_of(local(file), replication, size, overrides, seed)
     size_max_bytes = int(quantity("--max-size", size_max, SIZE_BYTES, A_SIZE))
     window_s = window_of(asked, begin, end)
     path = out or Path("out") / f"{asked.scenario.name}-{asked.replication}.trace.json.gz"
@@ -67,14 +67,21 @@ def command(
         click.echo("\n".join(trace_lines(data)))
 
 
+def local(file: str) -> Path:
+    """A file or a folder, or the copy of what is elsewhere. Stop where there is none."""
+    readable = Readable(exists=True, file_okay=not is_address(file), path_type=Path)
+    path: Path = readable.convert(file, None, click.get_current_context())
+    return path
+
+
 def quantity(option: str, text: str, units: dict[str, float], allowed: str) -> float:
     """What an option says, in its base unit, or a Stop."""
     try:
         value = parse_quantity(text, units, allowed)
-    except PydanticCustomError as error:
-        raise Stop(f"{option}: got {text!r}; allowed: {allowed}") from error
+    except ValueError as error:
+        raise Stop(f"{option}: got {text!r}\n    allowed: {allowed}") from error
     if value < 0:
-        raise Stop(f"{option}: got {text!r}; allowed: nothing below zero")
+        raise Stop(f"{option}: got {text!r}\n    allowed: nothing below zero")
     return value
 
 
@@ -83,12 +90,12 @@ def window_of(asked: "Asked", begin: str, end: str | None) -> tuple[float, float
     horizon_s = asked.scenario.horizon_s
     begin_s = quantity("--from", begin, TIME_S, A_TIME)
     if begin_s >= horizon_s:
-        raise Stop(f"--from: got {begin}; allowed: below the period of {horizon_s:g}s")
+        raise Stop(f"--from: got {begin}\n    allowed: below the period of {horizon_s:g}s")
     if end is None:
         return begin_s, None
     end_s = quantity("--to", end, TIME_S, A_TIME)
     if end_s <= begin_s:
-        raise Stop(f"--to: got {end}; allowed: above --from, {begin}")
+        raise Stop(f"--to: got {end}\n    allowed: above --from, {begin}")
     return begin_s, end_s
 
 
@@ -125,8 +132,8 @@ def traced(
             written = write_trace(subject, path, size_max_bytes)
         except TooSmall as error:
             raise Stop(
-                f"--max-size: {error}; allowed: a larger size, or a part of the period (--from, "
-                "--to)"
+                f"--max-size: {error}\n"
+                "    allowed: a larger size, or a part of the period (--from, --to)"
             ) from error
     names = [name for name, _ in subject.replicas]
     stories = (subject.stories[int(watched.rows[one.request])] for one in worst)

@@ -1,6 +1,5 @@
 """Which run `fleetcast trace-run` is asked for: of a scenario, or of a folder of results."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,8 +46,8 @@ def asked_of(
     if replication in (WORST, MEDIAN):
         if changed or replicas != results.replicas:
             raise Stop(
-                f"--replication {replication}: it is known of {file} as it is; allowed: a number, "
-                "or no --set, --seed and --size"
+                f"--replication {replication}: it is known of {file} as it is\n"
+                "    allowed: a number, or no --set, --seed and --size"
             )
         return Asked(scenario, replicas, ranked(results, file, replication))
     return Asked(scenario, replicas, number_of(replication, None))
@@ -58,35 +57,27 @@ def number_of(text: str, scenario_file: Path | None) -> int:
     """A replication by its number, or a Stop."""
     if text in (WORST, MEDIAN):
         raise Stop(
-            f"--replication {text}: which one that is, a folder of results tells, and "
-            f"{scenario_file} is a scenario; allowed: a number, or a folder such as out/NAME"
+            f"--replication {text}: which one that is, results tell, and {scenario_file} is a "
+            "scenario\n    allowed: a number, or a folder of results such as out/NAME"
         )
     if not text.isascii() or not text.isdecimal() or int(text) >= REPLICATIONS:
         raise Stop(
-            f"--replication: got {text!r}; allowed: a whole number from 0 up, {WORST} or {MEDIAN}"
+            f"--replication: got {text!r}\n"
+            f"    allowed: a whole number from 0 up, {WORST} or {MEDIAN}"
         )
     return int(text)
 
 
 def results_of(folder: Path) -> "Results":
     """The results in a folder, or a Stop."""
-    from reports.folder import ANSWERS, OtherResults, read_results
+    from reports.folder import OtherResults, read_results
 
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        raise Stop(f"{folder} holds no results: no manifest.json; allowed: a scenario file, or a "
-                   "folder that `plan` or `simulate` wrote")  # fmt: skip
     try:
-        made_by = json.loads(manifest.read_text(encoding="utf-8"))["command"]
-        if made_by not in ANSWERS:
-            raise Stop(f"{folder} holds results of `{made_by}`; allowed: of {' or '.join(ANSWERS)}")
         return read_results(folder)
     except OtherResults as error:
-        raise Stop(str(error)) from error
-    except FileNotFoundError as error:
-        raise Stop(f"{folder} holds no finished results: {error.filename} is missing") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise Stop(f"{manifest} is not what this version writes: {error}") from error
+        raise Stop(
+            f"{error}\n    allowed: a scenario file, or results of plan or simulate"
+        ) from error
 
 
 def ranked(results: "Results", folder: Path, which: str) -> int:

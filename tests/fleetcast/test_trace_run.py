@@ -88,12 +88,15 @@ def test_lines_and_a_window_and_a_small_file(call, folder):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--replication", "-1"], "got '-1'; allowed: a whole number from 0 up, worst or median"),
-        (["--replication", "worst"], "allowed: a number, or a folder such as out/NAME"),
-        (["--from", "3"], "--from: got '3'; allowed: a time with its unit"),
-        (["--from", "30s"], "--from: got 30s; allowed: below the period of 30s"),
-        (["--from", "3s", "--to", "2s"], "--to: got 2s; allowed: above --from, 3s"),
-        (["--max-size", "20"], "--max-size: got '20'; allowed: a size with its unit"),
+        (
+            ["--replication", "-1"],
+            "got '-1'\n    allowed: a whole number from 0 up, worst or median",
+        ),
+        (["--replication", "worst"], "allowed: a number, or a folder of results such as out/NAME"),
+        (["--from", "3"], "--from: got '3'\n    allowed: a time with its unit"),
+        (["--from", "30s"], "--from: got 30s\n    allowed: below the period of 30s"),
+        (["--from", "3s", "--to", "2s"], "--to: got 2s\n    allowed: above --from, 3s"),
+        (["--max-size", "20"], "--max-size: got '20'\n    allowed: a size with its unit"),
         (["--max-size", "1kB"], "--max-size: 10 requests (the worst"),
     ],
 )
@@ -102,14 +105,13 @@ def test_mistakes_are_one_message(call, arguments, message):
     assert code == 2 and out == "" and message in err and err.startswith("Error: ")
 
 
-def test_a_folder_without_results(call, folder):
+def test_what_is_no_result(call, folder):
     (folder / "empty").mkdir(exist_ok=True)
     code, _, err = call("trace-run", "empty")
-    assert code == 2 and "empty holds no results: no manifest.json" in err
+    assert code == 2 and "empty holds no finished results\n    allowed: a scenario file" in err
     (folder / "empty" / "manifest.json").write_text('{"command": "fit"}')
-    assert "holds results of `fit`; allowed: of plan or simulate" in call("trace-run", "empty")[2]
-    (folder / "empty" / "manifest.json").write_text("[]")
-    assert "is not what this version writes" in call("trace-run", "empty")[2]
+    assert "this reads results of plan and simulate" in call("trace-run", "empty")[2]
+    assert call("trace-run", "nowhere")[0] == 2
 
 
 def test_the_worst_period_of_results(call, folder):

@@ -115,6 +115,7 @@ def compare(seed: int) -> Comparison:
             differences += journals_unequal(case, expected, *journals)
     except Exception:  # it is a difference, and the other seeds are to be played, too
         differences = [f"the plane raised {traceback.format_exc(limit=-3)}"]
+    twins[0].happened["journal entries"] = len(twins[0].journal)
     return Comparison(seed, differences, seen(case, expected, twins[0].happened))
 
 

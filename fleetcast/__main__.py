@@ -15,8 +15,10 @@ from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
-    "merge": "Unite the runs that shards of a plan left (plan --shard).",
+    "sweep": "Simulate many combinations of values, or test each of them (sweep --check).",
+    "merge": "Unite the runs that shards left (plan --shard, sweep --shard).",
     "diff": "Tell what differs between two plans.",
+    "results": "Look into the tables of a result set, with SQL.",
     "report": "Draw a finished report again, or compare several results.",
     "validate": "Compare the simulator with measured runs, case by case.",
     "calibrate": "Learn the step time of your own engine from load tests.",
@@ -25,8 +27,9 @@ COMMANDS = {
     "trace": "Describe recorded traffic, and convert it.",
     "failures": "Show presets of failures, or fit them to a log of incidents.",
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
+    "trace-run": "Trace one replication, and tell of its worst requests.",
     "init": "Write an example scenario to start from.",
-    "schema": "Print the JSON Schema of scenario files, or of plan.json.",
+    "schema": "Print the schema of scenario files, of plan.json or of result sets.",
 }
 
 
@@ -39,7 +42,7 @@ class FrontDoor(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"fleetcast.{name}").command
+        command = import_module(f"fleetcast.{name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -55,7 +58,7 @@ def door() -> None:
 
     Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
     within the bounds, 4 undecided within the budget, 5 plans or results differ (--exit-code of
-    diff and report), 99 a plan no longer holds (plan --check).
+    diff and report), 99 a plan no longer holds (plan --check) or a cell does not (sweep --check).
     """
 
 

@@ -3,30 +3,30 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fleetcast import diff, options
 from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, Stop
+from fleetcast.places import Readable
+
+if TYPE_CHECKING:
+    from planner.result_set import ResultSet
 
 MARKS = {"  ✓ ": "green", "  ✗ ": "red"}
 
 
-def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell: bool) -> int:
+def compare_places(places: Sequence[str], out: Path | None, output: str, tell: bool) -> int:
     """Print what changed and what is more than noise, draw the page; the exit code."""
     from planner.comparison import compare
     from reports.comparison import differs
     from reports.comparison_lines import LABELS, as_data, comparison_lines
     from reports.comparison_page import write_comparison
-    from reports.comparison_sets import read_set
-    from reports.folder import OtherResults
 
-    if len(folders) > len(LABELS):
-        raise Stop(f"got {len(folders)} folders; side by side go at most {len(LABELS)}")
-    try:
-        sets = [read_set(folder) for folder in folders]
-    except OtherResults as error:
-        raise Stop(str(error)) from error
+    if len(places) > len(LABELS):
+        raise Stop(f"got {len(places)} folders; side by side go at most {len(LABELS)}")
+    sets = [set_at(place) for place in places]
     comparisons = compare(sets)
     folder = options.results_folder(out or Path("out") / "comparison")
     page = write_comparison(sets, comparisons, folder)
@@ -36,3 +36,20 @@ def compare_folders(folders: Sequence[Path], out: Path | None, output: str, tell
         lines = [*comparison_lines(sets, comparisons), f"page: {page}"]
         diff.show(lines, diff.COLOURS | MARKS)
     return EXIT_DIFFERENT if tell and differs(comparisons) else EXIT_DONE
+
+
+def set_at(place: str) -> "ResultSet":
+    """The result set in a folder or, through a copy, at an address."""
+    from reports.comparison_sets import read_set
+    from reports.folder import OtherResults
+
+    readable = Readable(file_okay=False, path_type=Path)
+    folder = readable.convert(place, None, click.get_current_context())
+    if not folder.is_dir():
+        raise Stop(f"{place}: no such folder")
+    # What follows an address may be secret.
+    name = place if folder == Path(place) else place.split("?")[0]
+    try:
+        return read_set(folder, name)
+    except OtherResults as error:
+        raise Stop(str(error).replace(str(folder), name)) from error

@@ -4,6 +4,7 @@ What is elsewhere is worked on in a folder here, and copied back when it is whol
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from fleetcast.options import results_folder
 if TYPE_CHECKING:
     from simulator.places import Place
 
+SCHEME = "s3://"
 DONE = ("plan.json", "simulation.json", "sweep.json", "drill.json")
 """Files whose presence means that all others are there."""
 ROWS = "requests.parquet"
@@ -35,22 +37,45 @@ class Out(NamedTuple):
 def results_place(out: str | None, default: Path) -> Iterator[Out]:
     """The place that --out names, with what is in it; what changed is there in the end. Stop where
     that is not possible."""
-    from simulator.places import PlaceError, check_writable, is_address, open_place
-
-    if out is None or not is_address(out):
+    if out is not None and is_address(out):
+        with elsewhere(out, "--out ") as place:
+            yield place
+    else:
         folder = results_folder(Path(out) if out else default)
         yield Out(folder, str(folder))
-        return
+
+
+@contextmanager
+def existing_place(text: str) -> Iterator[Out]:
+    """A place with results, to add to them. Stop where there is none."""
+    if is_address(text):
+        with elsewhere(text, "") as place:
+            yield place
+    elif Path(text).is_dir():
+        yield Out(Path(text), str(Path(text)))
+    else:
+        raise Stop(f"{text}: no such folder")
+
+
+@contextmanager
+def elsewhere(address: str, option: str) -> Iterator[Out]:
+    """A folder here with the files of a place, which gets what changed when all is done."""
+    from simulator.places import PlaceError, check_writable, open_place
+
     try:
-        place = open_place(out)
+        place = open_place(address)
         check_writable(place)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             before = fetched(place, folder)
-            yield Out(folder, out.split("?")[0].rstrip("/"))
+            yield Out(folder, address.split("?")[0].rstrip("/"))
             deliver(folder, place, before)
     except PlaceError as error:
-        raise Stop(f"--out {error}", EXIT_FAILED) from error
+        raise Stop(f"{option}{error}", EXIT_FAILED) from error
+
+
+def is_address(text: str) -> bool:
+    return text.startswith(SCHEME)
 
 
 def fetched(place: "Place", folder: Path) -> dict[str, str]:
@@ -65,7 +90,6 @@ def fetched(place: "Place", folder: Path) -> dict[str, str]:
 def deliver(folder: Path, place: "Place", before: dict[str, str]) -> None:
     """Send what is new or different, and remove what is gone. Until all of it is there, nothing
     says that it is done."""
-    from fleetcast.plan import read_object
     from simulator.places import remove, send
 
     after = digests(folder)
@@ -81,18 +105,29 @@ def deliver(folder: Path, place: "Place", before: dict[str, str]) -> None:
 
 def digests(folder: Path) -> dict[str, str]:
     """sha256 of each file below a folder, by name."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            found[path.relative_to(folder).as_posix()] = digest.hexdigest()
+    return found
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 class Readable(click.Path):
     """An argument that may be an address: its files are copied here, and it is the copy."""
 
     def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
-        from simulator.places import PlaceError, is_address, open_place
+        from simulator.places import PlaceError, open_place
 
         if ctx is None or not isinstance(value, str) or not is_address(value):
             return super().convert(value, param, ctx)

@@ -1,4 +1,4 @@
-"""`fleetcast report DIR`: the report of a finished plan, drawn again. Several result sets go side
+"""`fleetcast report DIR`: the report of a finished plan or simulation. Several result sets go side
 by side: fleetcast/comparing.py."""
 
 from pathlib import Path
@@ -7,41 +7,39 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DIFFERENT, Stop
-
-result_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+from fleetcast.places import existing_place
 
 
 @click.command("report")
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=result_folder)
+@click.argument("places", metavar="DIR...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for the comparison.  [default: out/comparison]")  # fmt: skip
 @click.option("--exit-code", "tell", is_flag=True,
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
-def command(folders: tuple[Path, ...], out: Path | None, tell: bool, output: str) -> None:
-    """Draw the report (HTML and PNG) of the finished plan in DIR from its evidence.
+def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
+    """Draw the report (HTML, PNG and SVG) of the finished plan or simulation in DIR, a folder or
+    s3://bucket/prefix.
 
-    Of several finished plans or simulations: compare each with the first, tell what changed and
-    whether it is more than noise, and draw both. The last three options are for that.
+    Of several of them: compare each with the first, tell what changed and whether it is more than
+    noise, and draw both. The last three options are for that.
     """
-    from fleetcast.comparing import compare_folders
+    from fleetcast.comparing import compare_places
 
-    if len(folders) > 1:
-        raise SystemExit(compare_folders(folders, out, output, tell))
+    if len(places) > 1:
+        raise SystemExit(compare_places(places, out, output, tell))
     if out or tell or output != "table":
         raise Stop("--out, --exit-code and -o: are for two folders or more")
-    draw_again(folders[0])
+    draw_again(places[0])
 
 
-def draw_again(folder: Path) -> None:
-    from fleetcast.plan import read_object
+def draw_again(place: str) -> None:
     from reports.folder import OtherResults
     from reports.page import write_report
 
-    finished = read_object(folder / "plan.json") and read_object(folder / "manifest.json")
-    if not finished or finished.get("command") != "plan":
-        raise Stop(f"{folder} holds no finished plan; run `fleetcast plan` first")
-    try:
-        click.echo(write_report(folder))
-    except OtherResults as error:
-        raise Stop(str(error)) from error
+    with existing_place(place) as (folder, name):
+        try:
+            page = write_report(folder)
+        except OtherResults as error:
+            raise Stop(str(error).replace(str(folder), name)) from error
+    click.echo(f"{name}/{page.name}")

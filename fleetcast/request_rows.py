@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetcast import options
+from fleetcast.places import read_object
 from simulator.keep import Keep
 
 
@@ -14,7 +15,6 @@ def keep_rows(
 
     The manifest says that there are none until there are."""
     from fleetcast.computing import at_work, stored_runs
-    from fleetcast.plan import read_object
     from fleetcast.plan_runs import runs_by_scenario, shown_periods
     from fleetcast.progress import compile_first
     from fleetcast.stop_on import user_errors

@@ -1,4 +1,5 @@
-"""`fleetcast schema`: the JSON Schema of scenario files, for editors, and of plan.json."""
+"""`fleetcast schema`: the JSON Schema of scenario files, for editors, and of plan.json; the tables
+of result sets."""
 
 import json
 
@@ -6,10 +7,20 @@ import click
 
 
 @click.command("schema")
-@click.option("--plan", "of_plan", is_flag=True, help="Of plan.json instead.")
-def command(of_plan: bool) -> None:
+@click.option("--plan", "what", flag_value="plan", help="Of plan.json instead.")
+@click.option("--results", "what", flag_value="results",
+              help="The tables of result sets instead: columns, units, meanings.")  # fmt: skip
+def command(what: str | None) -> None:
     """Print the JSON Schema of scenario files."""
     from planner.plan_file import plan_schema
+    from reports.results_reference import results_schema
     from scenarios.schema import json_schema
 
-    click.echo(json.dumps(plan_schema() if of_plan else json_schema(), indent=1))
+    match what:
+        case "plan":
+            schema = plan_schema()
+        case "results":
+            schema = results_schema()
+        case _:
+            schema = json_schema()
+    click.echo(json.dumps(schema, indent=1))

@@ -1,6 +1,7 @@
 """`fleetcast simulate FILE`: replications of the scenario's own fleet."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
-from fleetcast.places import results_place
+from fleetcast.places import read_object, results_place
 from scenarios.model import Scenario
 from simulator.keep import Keep
 
@@ -28,7 +29,10 @@ def command(
     A killed run goes on when the command is repeated, and finished periods are used again; what is
     finished is shown again.
     """
+    from fleetcast.screen import on_screen, show, simulation_screen
     from reports.answer import simulation_lines
+    from reports.folder import read_results
+    from reports.objectives import shown_objectives
 
     scenario = options.load_scenario(file, overrides, seed)
     asked = options.asked("simulate", file, overrides, seed, "--replications", str(replications))
@@ -38,8 +42,11 @@ def command(
             raise Stop(f"{name} holds a plan and its evidence; --out names another folder")
         data = finished_simulation(folder, scenario, contents)
         data = data or run_replications(scenario, contents, folder, machines, runs)
+        objectives = shown_objectives(read_results(folder)) if on_screen() else []
     if output == "json":
         click.echo(json.dumps(data, indent=2))
+    elif on_screen():
+        show(partial(simulation_screen, data, objectives, name))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {name}"]))
 
@@ -49,7 +56,6 @@ def finished_simulation(
 ) -> dict[str, Any] | None:
     """The figures in `folder` if they answer this very question with this very version, as sure of
     the step time as today."""
-    from fleetcast.plan import read_object
     from simulator.provenance import step_times
     from simulator.results import manifest
 
@@ -75,6 +81,8 @@ def run_replications(
     from planner.accounts import fleet_accounts
     from planner.evidence import write_tables
     from planner.metrics import Summary, estimates, table
+    from planner.plan_data import objective_json
+    from simulator.estimates import median_estimate
     from simulator.keeping import periods
     from simulator.monte_carlo import Runs, Trial
     from simulator.provenance import step_times
@@ -111,6 +119,10 @@ def run_replications(
             "autoscaling": scaling and list(scaling.replicas),
             "replications": replications,
             "kept": int(figures["kept"].sum()) if objectives else None,
+            "objectives": [
+                objective_json(one, median_estimate(figures[one.text].tolist()))
+                for one in objectives
+            ],
             "metrics": {name: e._asdict() for name, e in estimates(figures).items()},
             "accounts": fleet_accounts(scenario, figures),
             "step_time": step_times(scenario),

@@ -29,41 +29,40 @@ correction for continuity gives away: its tails are lighter than the normal ones
 
 
 class Contrast(NamedTuple):
-    """The differences between two sets in one figure."""
+    """One figure in two sets of periods."""
 
-    differences: Floats
-    """Sorted: of each pair or, unpaired, of every period of the one and every one of the other."""
-    periods: tuple[int, int] | None
-    """Of each side; None when they are paired."""
+    a: Floats
+    b: Floats
+    in_pairs: bool
+    """Periods of the one place belong together; else all are independent."""
 
-    @property
-    def lower(self) -> int:
-        """How many are below zero."""
-        return int(np.searchsorted(self.differences, 0.0, side="left"))
+    def differences(self) -> Floats:
+        """b - a: of each pair or, unpaired, of every period of the one and every one of the other.
+        Worked out when they are asked for: there may be millions."""
+        if self.in_pairs:
+            return minus(self.b, self.a)
+        every = np.empty((self.a.size, self.b.size))
+        for row, one in zip(every, self.a, strict=True):
+            row[:] = minus(self.b, one)
+        return every.ravel()
 
-    @property
-    def higher(self) -> int:
-        return self.differences.size - int(np.searchsorted(self.differences, 0.0, side="right"))
-
-    @property
-    def identical(self) -> bool:
-        """Whether nothing differs from anything."""
-        return not (self.lower or self.higher)
+    def sides(self) -> tuple[int, int]:
+        """How many of them are below zero, and how many above."""
+        differences = self.differences()
+        return int((differences < 0.0).sum()), int((differences > 0.0).sum())
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Contrast:
-    """Of periods that belong together, one pair of values each."""
-    return Contrast(np.sort(minus(np.asarray(b, float), np.asarray(a, float))), None)
+    """Of periods that belong together."""
+    return Contrast(np.asarray(a, float), np.asarray(b, float), True)
 
 
 def unpaired(a: ArrayLike, b: ArrayLike) -> Contrast:
     """Of periods that are independent."""
-    one, other = np.asarray(a, float), np.asarray(b, float)
-    every = minus(other[:, None], one[None, :]).ravel()
-    return Contrast(np.sort(every), (one.size, other.size))
+    return Contrast(np.asarray(a, float), np.asarray(b, float), False)
 
 
-def minus(b: Floats, a: Floats) -> Floats:
+def minus(b: Floats, a: Floats | float) -> Floats:
     """
     >>> minus(np.array([3.0, np.inf, np.inf]), np.array([1.0, 1.0, np.inf])).tolist()
     [2.0, inf, 0.0]
@@ -86,20 +85,21 @@ def p_value(contrast: Contrast) -> float:
     >>> round(p_value(unpaired([1, 2, 3, 4], [5, 6, 7, 8])), 5) == round(2 / 70, 5)
     True
     """
-    if contrast.periods is None:
-        one_sided = min(contrast.lower, contrast.higher)
-        tail = stats.binom.cdf(one_sided, contrast.lower + contrast.higher, 0.5)
+    lower, higher = contrast.sides()
+    if contrast.in_pairs:
+        tail = float(stats.binom.cdf(min(lower, higher), lower + higher, 0.5))
     else:
-        every = contrast.differences.size
-        tail = rank_tail(*contrast.periods, every - max(contrast.lower, contrast.higher))
-    return min(2.0 * float(tail), 1.0)
+        n, m = contrast.a.size, contrast.b.size
+        tail = rank_tail(n, m, n * m - max(lower, higher))
+    return min(2.0 * tail, 1.0)
 
 
 def difference(contrast: Contrast) -> float:
     """The median difference; unpaired Hodges and Lehmann's (1963) shift. None in the middle between
     endless ones of both signs."""
-    values = contrast.differences
-    low, high = values[(values.size - 1) // 2], values[values.size // 2]
+    values = contrast.differences()
+    middle = [(values.size - 1) // 2, values.size // 2]
+    low, high = np.partition(values, middle)[middle]
     return 0.0 if low == -high else float((low + high) / 2)
 
 
@@ -113,14 +113,16 @@ def interval(contrast: Contrast, alpha: float) -> tuple[float, float]:
     >>> interval(paired(np.zeros(6), np.arange(1, 7)), 0.05)
     (1.0, 6.0)
     """
-    values = contrast.differences
-    if contrast.periods is None:
+    values = contrast.differences()
+    if contrast.in_pairs:
         left_out = int(stats.binom.ppf(alpha / 2, values.size, 0.5))
     else:
-        left_out = rank_reach(*contrast.periods, alpha / 2)
+        left_out = rank_reach(contrast.a.size, contrast.b.size, alpha / 2)
     if not left_out:
         return -np.inf, np.inf
-    return float(values[left_out - 1]), float(values[values.size - left_out])
+    ends = [left_out - 1, values.size - left_out]
+    low, high = np.partition(values, ends)[ends]
+    return float(low), float(high)
 
 
 def shares_p_value(a: tuple[int, int], b: tuple[int, int]) -> float:
@@ -129,17 +131,6 @@ def shares_p_value(a: tuple[int, int], b: tuple[int, int]) -> float:
     1935."""
     table = [[hits, trials - hits] for hits, trials in (a, b)]
     return float(stats.fisher_exact(table)[1])
-
-
-def share_interval(hits: int, trials: int, alpha: float = ALPHA) -> tuple[float, float]:
-    """For a share, by Clopper and Pearson (1934).
-
-    >>> [round(bound, 3) for bound in share_interval(20, 20)]
-    [0.832, 1.0]
-    """
-    low = stats.beta.ppf(alpha / 2, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.ppf(1 - alpha / 2, hits + 1, trials - hits) if hits < trials else 1.0
-    return float(low), float(high)
 
 
 class Judged(NamedTuple):
@@ -170,11 +161,8 @@ def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[Judged]:
 
 def can_tell(contrast: Contrast, alpha: float) -> bool:
     """Whether so many periods could show any difference at all."""
-    if contrast.periods is None:
-        least = 2.0 * 0.5**contrast.differences.size
-    else:
-        least = 2.0 / comb(sum(contrast.periods), contrast.periods[0])
-    return least <= alpha
+    n, m = contrast.a.size, contrast.b.size
+    return (2.0 * 0.5**n if contrast.in_pairs else 2.0 / comb(n + m, n)) <= alpha
 
 
 # --- how Mann and Whitney's count is distributed -------------------------------------------------

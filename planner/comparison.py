@@ -22,7 +22,6 @@ from planner.comparing import (
     interval,
     p_value,
     paired,
-    share_interval,
     shares_p_value,
     unpaired,
 )
@@ -31,7 +30,7 @@ from planner.result_set import ResultSet
 from planner.sequential import confidence_sequence
 from scenarios.model import placeless
 from scenarios.objectives import LATENCIES, promise
-from simulator.estimates import Estimate, median_estimate
+from simulator.estimates import Estimate, median_estimate, share_estimate
 
 Floats = NDArray[np.float64]
 Verdict = Literal["same", "differs", "noise", "too few"]
@@ -52,9 +51,8 @@ class Measured(NamedTuple):
     """One figure in both sets."""
 
     name: str
-    values: tuple[Floats, Floats]
-    """Of the periods that are compared; in pairs, of the same number."""
     contrast: Contrast
+    """Of the periods that are compared."""
     p: float
 
 
@@ -63,6 +61,7 @@ class Finding(NamedTuple):
 
     name: str
     values: tuple[Floats, Floats]
+    """Of the periods that are compared; in pairs, in their order."""
     a: Estimate
     """The median period of the first set; of `KEPT` the share of all periods."""
     b: Estimate
@@ -127,16 +126,15 @@ def measure(a: ResultSet, b: ResultSet) -> Iterator[Measured]:
         one, other = (column(rows, "kept") for rows in matched(a, b, whole=False))
         contrast = contrast_of(one, other)
         p = p_value(contrast) if in_pairs else shares_p_value(tally(one), tally(other))
-        yield Measured(KEPT, (one, other), contrast, p)
+        yield Measured(KEPT, contrast, p)
     if not all(sizes(a, b, whole=True)):
         return
     rows_a, rows_b = matched(a, b, whole=True)
     columns_b = columns(b)
     for name, key in columns(a).items():
         if name in columns_b:
-            values = column(rows_a, key), column(rows_b, columns_b[name])
-            contrast = contrast_of(*values)
-            yield Measured(name, values, contrast, p_value(contrast))
+            contrast = contrast_of(column(rows_a, key), column(rows_b, columns_b[name]))
+            yield Measured(name, contrast, p_value(contrast))
 
 
 def tally(kept: Floats) -> tuple[int, int]:
@@ -152,25 +150,22 @@ def columns(one: ResultSet) -> dict[str, str]:
 
 
 def finding(a: ResultSet, b: ResultSet, figure: Measured, judged: Judged) -> Finding:
-    contrast, (one, other) = figure.contrast, figure.values
+    contrast, sides = figure.contrast, figure.contrast.sides()
+    one, other = contrast.a, contrast.b
     if figure.name == KEPT:
         shares = kept_share(a, one), kept_share(b, other)
         change = shares[1].value - shares[0].value, -np.inf, np.inf
     else:
         shares = median_estimate(one.tolist()), median_estimate(other.tolist())
         change = difference(contrast), *interval(contrast, judged.alpha)
-    return Finding(
-        figure.name, figure.values, *shares, contrast.lower, contrast.higher, *change,
-        judged.alpha, figure.p, verdict(contrast, judged),
-    )  # fmt: skip
-
-
-def verdict(contrast: Contrast, judged: Judged) -> Verdict:
+    verdict: Verdict = "noise" if can_tell(contrast, judged.alpha) else "too few"
     if judged.differs:
-        return "differs"
-    if contrast.identical:
-        return "same"
-    return "noise" if can_tell(contrast, judged.alpha) else "too few"
+        verdict = "differs"
+    elif sides == (0, 0):
+        verdict = "same"
+    return Finding(
+        figure.name, (one, other), *shares, *sides, *change, judged.alpha, figure.p, verdict
+    )
 
 
 def kept_share(one: ResultSet, kept: Floats) -> Estimate:
@@ -178,7 +173,7 @@ def kept_share(one: ResultSet, kept: Floats) -> Estimate:
     on until it knew."""
     hits, trials = tally(kept)
     if one.plan is None:
-        return Estimate(hits / trials, *share_interval(hits, trials, ALPHA), trials)
+        return share_estimate(hits, trials, 1 - ALPHA)
     alpha = 1 - one.plan["certificate"]["confidence"]
     return Estimate(hits / trials, *confidence_sequence(trials, trials - hits, alpha), trials)
 

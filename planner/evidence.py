@@ -14,9 +14,9 @@ from simulator.results import (
     frame_columns,
     latency_columns,
     request_columns,
-    write_replications,
+    write_frame,
 )
-from simulator.tables import TABLES, schema
+from simulator.tables import TABLES, replications_schema, schema
 
 
 def write_tables(
@@ -31,7 +31,8 @@ def write_tables(
     `rows` become replications.parquet. `shown` are periods of one fleet; they are gone through
     once, and no more than some of them are in memory at a time."""
     names = names_kept(keep)
-    write_replications(rows, file_of(folder, "replications"))
+    told = replications_schema(rows.columns)
+    write_frame(rows, file_of(folder, "replications"), told)
     with ExitStack() as open_files:
         tables = {
             name: open_files.enter_context(TableFile(file_of(folder, name), schema(name)))

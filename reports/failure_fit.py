@@ -7,7 +7,8 @@ from typing import Any
 
 from calibration.failures.fitted import Bursts, FittedFailures, FittedFault, Rate
 from calibration.failures.lifetimes import Fit, Interval
-from reports.failure_lines import aligned, figure
+from reports.columns import aligned
+from reports.failure_lines import figure
 from reports.inputs import yaml_text
 from reports.tables import counted
 from reports.trace_lines import duration, share

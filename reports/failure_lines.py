@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from reports.columns import aligned
 from reports.tables import counted, percent
 from reports.trace_lines import duration
 from scenarios.failures import (
@@ -171,22 +172,6 @@ def figure(value: float) -> str:
     ('58,818', '19.6', '0')
     """
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """Columns as wide as they need to be, two spaces before and between.
-
-    >>> print("\\n".join(aligned([["a", "bc"], ["def", "g"]])))
-      a    bc
-      def  g
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield f"  {'  '.join(cells)}".rstrip()
 
 
 # --- data ----------------------------------------------------------------------------------------

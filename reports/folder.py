@@ -49,13 +49,28 @@ class Results(NamedTuple):
 
 def read_results(folder: Path) -> Results:
     """Everything in `folder`; a table its manifest does not list is empty. Raises OtherResults."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     check_version(folder, manifest)
     return Results(
         json.loads((folder / ANSWERS[manifest["command"]]).read_text()),
         manifest,
         *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
+
+
+def read_manifest(folder: Path) -> Data:
+    """Of a finished plan or simulation. Raises OtherResults for anything else."""
+    try:
+        manifest: Data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        command = str(manifest["command"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OtherResults(f"{folder} holds no finished results") from error
+    if command not in ANSWERS:
+        told = " and ".join(ANSWERS)
+        raise OtherResults(f"{folder} is of `fleetcast {command}`; this reads results of {told}")
+    if not (folder / ANSWERS[command]).exists():
+        raise OtherResults(f"{folder} is not finished; run `fleetcast {command}` again")
+    return manifest
 
 
 def check_version(folder: Path, manifest: Data) -> None:

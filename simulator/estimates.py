@@ -9,7 +9,7 @@ from scipy import special
 
 
 class Estimate(NamedTuple):
-    """The median, or the mean, over replications, with an interval for it."""
+    """The median, the mean or a share over replications, with an interval for it."""
 
     value: float
     low: float
@@ -57,3 +57,17 @@ def mean_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate
     mean, error = float(observed.mean()), float(observed.std(ddof=1)) / n**0.5
     reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * error
     return Estimate(mean, mean - reach, mean + reach, n)
+
+
+def share_estimate(hits: int, replications: int, confidence: float = 0.95) -> Estimate:
+    """The share of `replications` that hit, and Clopper and Pearson's interval for it: exact.
+
+    >>> [round(bound, 3) for bound in share_estimate(19, 20)]
+    [0.95, 0.751, 0.999, 20]
+    """
+    if replications == 0:
+        return Estimate(np.nan, 0.0, 1.0, 0)
+    missed, miss = replications - hits, (1 - confidence) / 2
+    low = float(special.betaincinv(hits, missed + 1, miss)) if hits else 0.0
+    high = float(special.betaincinv(hits + 1, missed, 1 - miss)) if missed else 1.0
+    return Estimate(hits / replications, low, high, replications)

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import fs
 
-SCHEME = "s3://"
-
 
 class PlaceError(Exception):
     """A place that cannot be read or written; the message says which, and what the store said."""
@@ -29,10 +27,6 @@ class Place(NamedTuple):
 
     def file(self, name: str) -> str:
         return f"{self.path}/{name}"
-
-
-def is_address(text: str) -> bool:
-    return text.startswith(SCHEME)
 
 
 def open_place(address: str) -> Place:

@@ -24,7 +24,7 @@ from scenarios.model import Scenario
 from simulator.latencies import LATENCY_METRICS, Latencies, middle_s
 from simulator.record import Record
 from simulator.run import OUTCOMES
-from simulator.tables import RESULTS_VERSION, replications_schema
+from simulator.tables import RESULTS_VERSION
 
 ROW_GROUP_ROWS = 200_000
 """Rows that a table holds in memory before it writes them; a larger period is written at once."""
@@ -61,11 +61,15 @@ class TableFile:
             os.replace(self.temporary, self.path)
 
 
-def write_replications(rows: pd.DataFrame, path: Path) -> None:
-    schema = replications_schema(rows.columns)
-    table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
-    with TableFile(path, schema) as file:
-        file.add({name: table[name] for name in schema.names})
+def write_frame(frame: pd.DataFrame, path: Path, schema: pa.Schema | None = None) -> None:
+    """A table of a frame, whole or not at all; of these types where they are given."""
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    write_parquet(table.replace_schema_metadata(), path)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    with TableFile(path, table.schema) as file:
+        file.add({name: table[name] for name in table.column_names})
 
 
 def request_columns(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from simulator.keep import SAMPLE_ROWS
 from simulator.run import OUTCOMES
 
 RESULTS_VERSION = 1
@@ -28,6 +29,8 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     rows: str
     """What a row is of, in words."""
+    about: str
+    """Which of them there are."""
     columns: tuple[Column, ...]
 
 
@@ -128,10 +131,14 @@ OBJECTIVE = Column(
 
 TABLES = {
     "replications": Table(
-        "simulated period", (*FIXED, *OF_A_POOL.values(), *NAMED.values(), OBJECTIVE)
+        "simulated period",
+        "Every period that counted, of every size that was tried.",
+        (*FIXED, *OF_A_POOL.values(), *NAMED.values(), OBJECTIVE)
     ),
     "requests": Table(
         "request",
+        f"Of all periods of the shown fleet, as `--keep` says: all, at most {SAMPLE_ROWS:,} of "
+        "each, drawn without replacement, or none. No figure depends on them.",
         (
             REPLICATION,
             Column("arrival_s", pa.float64(), SECONDS,
@@ -158,6 +165,7 @@ TABLES = {
     ),
     "latencies": Table(
         "filled bin of a histogram",
+        "Of all requests of all periods of the shown fleet, whatever `--keep` says.",
         (
             REPLICATION,
             Column("metric", NAME, "", "`ttft`, `tpot`, `e2e` or `itl`"),
@@ -170,6 +178,7 @@ TABLES = {
     ),
     "timeline": Table(
         "sample of a period",
+        "Of all periods of the shown fleet, some 120 samples of each.",
         (
             REPLICATION,
             Column("time_s", pa.float64(), SECONDS, "the instant of the sample"),
@@ -181,7 +190,9 @@ TABLES = {
         ),
     ),
     "incidents": Table(
-        "fault that struck in a period or was under way at its start",
+        "fault",
+        "Of all periods of the shown fleet: faults that struck in the period, and those under way "
+        "at its start.",
         (
             REPLICATION,
             Column("fault", pa.string(), "", "its name in the scenario"),

@@ -1,13 +1,15 @@
-"""mkdocs hook: pages about scenario and plan files are written from the models and the catalogue
-while the site is built."""
+"""mkdocs hook: pages about scenario, plan and result files are written from the models, the
+catalogue and the tables while the site is built."""
 
 from planner.plan_file import plan_schema
 from reports.preset_table import presets_markdown
+from reports.results_reference import results_markdown
 from scenarios.reference import markdown_of, reference_markdown
 
 MARKS = {
     "<!-- reference -->": reference_markdown,
     "<!-- presets -->": presets_markdown,
+    "<!-- results -->": results_markdown,
     "<!-- plan -->": lambda: markdown_of("Plan", plan_schema()),
 }
 

@@ -108,7 +108,9 @@ def latency_panel(metric: str, counts: dict[str, Counts], objectives: Sequence[O
     grids_s = [grid_of(one) for one in counts.values()]
     grid_s = np.geomspace(min(g[0] for g in grids_s), max(g[-1] for g in grids_s), grids_s[0].size)
     low_s = min([grid_s[0] * 0.9, *(one.limit * 0.7 for one in objectives)])
-    high_s = max([grid_s[-1] * 1.15, *(one.limit * 1.6 for one in objectives)])
+    # A third of the panel is right of a limit: its name goes there.
+    beyond_s = [one.limit * (one.limit / low_s) ** 0.5 for one in objectives]
+    high_s = max([grid_s[-1] * 1.15, *beyond_s])
     unit, per_unit = ("s", 1.0) if high_s >= 5.0 else ("ms", 1e3)
     figure, axes = blank(
         title, f"share of {what} that are slower", f"{METRICS[metric]} ({unit})",

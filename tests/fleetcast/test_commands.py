@@ -553,11 +553,11 @@ def test_every_quantity_in_the_schema_tells_its_pattern(command):
         assert not re.fullmatch(field["pattern"], "1.5"), (name, key)
 
 
-def test_report_needs_a_finished_plan(command):
+def test_report_needs_finished_results(command):
     Path("empty").mkdir()
     code, printed, errors = command("report", "empty")
     assert (code, printed) == (2, "")
-    assert errors == ("Error: empty holds no finished plan; run `fleetcast plan` first\n")
+    assert errors == "Error: empty holds no finished results\n"
 
 
 # --- usage --------------------------------------------------------------------------------------
@@ -584,7 +584,7 @@ def test_report_needs_a_finished_plan(command):
         (["plan", "tiny.yaml", "-o", "csv"], "'csv' is not one of 'table', 'json'"),
         (["plan", "tiny.yaml", "--fast"], "No such option"),
         (["plan", "tiny.yaml", "--out", "tiny.yaml"], "--out tiny.yaml is a file"),
-        (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "--out tiny.yaml is a file"),
+        (["plan", "tiny.yaml", "--runs", "tiny.yaml"], "'tiny.yaml' is a file"),
         (
             ["plan", "tiny.yaml", "--executor", "spark"],
             "'spark' is not one of 'local', 'dask', 'ra",
@@ -597,7 +597,7 @@ def test_report_needs_a_finished_plan(command):
         (["init"], "Missing argument"),
         (["init", "chats"], "'chats' is not"),
         (["report"], "Missing argument 'DIR...'"),
-        (["report", "gone"], "'gone' does not exist"),
+        (["report", "gone"], "gone: no such folder"),
         (["check", "binary.yaml"], "binary.yaml is not UTF-8 text"),
     ],
 )

@@ -14,6 +14,7 @@ from fleetcast.exits import EXIT_DIFFERENT, EXIT_NO_LONGER
 from planner.holding import FRESH
 from planner.plan_file import plan_schema
 from planner.search import Promise
+from reports.results_reference import results_markdown
 from tests.fleetcast.test_commands import TINY
 
 
@@ -260,3 +261,14 @@ def test_the_schema_of_plans(command):
     assert code == 0
     assert json.loads(printed) == plan_schema()
     assert json.loads(command("schema")[1])["title"] == "Scenario"
+
+
+def test_the_schema_of_results(command):
+    code, printed, _ = command("schema", "--results")
+    assert code == 0
+    columns = json.loads(printed)["tables"]["latencies"]["columns"]
+    assert [column["name"] for column in columns] == [
+        "replication", "metric", "group", "time_s", "count",
+    ]  # fmt: skip
+    for name in json.loads(printed)["tables"]:
+        assert f"## `{name}.parquet`: one row per " in results_markdown()

@@ -52,9 +52,12 @@ def test_the_exit_code_tells_when_asked(command):
     "arguments, message",
     [
         (["one", "empty"], "empty holds no finished results"),
-        (["one", "swept"], "swept holds what `fleetcast sweep` made"),
+        (
+            ["one", "swept"],
+            "swept is of `fleetcast sweep`; this reads results of plan",
+        ),
         (["one"] * 7, "got 7 folders; side by side go at most 6"),
-        (["one", "gone"], "'gone' does not exist"),
+        (["one", "gone"], "gone: no such folder"),
         (["one", "slower", "--out", "one/manifest.json"], "is a file"),
         (["one", "--exit-code"], "--out, --exit-code and -o: are for two folders or more"),
     ],

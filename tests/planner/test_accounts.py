@@ -22,7 +22,7 @@ from simulator.keeping import Period
 from simulator.record import read_record, read_rows, record_bytes, rows_bytes, rows_of
 from simulator.record import run_of as run_of_files
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
-from simulator.tables import schema
+from simulator.tables import OBJECTIVE, column_called, replications_schema, schema
 from tests.oracles.small import small_scenario
 
 S = 10**9
@@ -118,6 +118,11 @@ def test_a_row_has_the_accounts_of_its_run():
     assert row["availability"] == row["availability >= 99%"] == pytest.approx(2 / 3)
 
 
+def test_every_figure_is_a_stated_column():
+    row = figures(run_of(), [parse_objective("ttft p95 <= 1s")])
+    assert [name for name in row if column_called(name) == OBJECTIVE] == ["ttft p95 <= 1s"]
+
+
 # --- on disk -------------------------------------------------------------------------------------
 
 
@@ -154,6 +159,8 @@ def test_tables_tell_the_fault_of_each_request_and_every_incident(tmp_path):
         "replications.parquet", "requests.parquet", "latencies.parquet", "timeline.parquet",
         "incidents.parquet",
     ]  # fmt: skip
+    written = pq.read_schema(tmp_path / files[0])
+    assert written.equals(replications_schema(rows.columns))
     for file in files[1:]:
         assert pq.read_schema(tmp_path / file).equals(schema(file.removesuffix(".parquet")))
     requests = pd.read_parquet(tmp_path / "requests.parquet")

@@ -11,7 +11,6 @@ from reports.comparison import conclusion, finding_text, notes, pairing_text
 from reports.comparison_lines import as_data, comparison_lines
 from reports.comparison_page import write_comparison
 from reports.comparison_sets import read_set
-from reports.folder import OtherResults
 from tests.made_sets import make_periods, make_set, write_set
 
 UP = np.arange(20) % 2 * 2.0 - 1.0
@@ -176,12 +175,7 @@ def test_the_page_stands_alone(tmp_path):
 
 def test_what_is_written_is_read(tmp_path):
     one = make_set(make_periods())
-    again = read_set(write_set(tmp_path / "one", one))
+    again = read_set(write_set(tmp_path / "one", one), "one")
     assert again.replicas == 5 and again.objectives == one.objectives
     assert again.periods[one.periods.columns].equals(one.periods)
     assert len(again.latencies) == len(one.latencies)
-
-
-def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(OtherResults, match="no finished results"):
-        read_set(tmp_path)

@@ -1,6 +1,7 @@
 """The page says what plan.json says, needs nothing from outside, and is the same every time."""
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -84,6 +85,40 @@ def test_page_answers_first(
     assert plain.index(status) < plain.index("How sure") < plain.index("All sizes tried")
     assert "In this model a period meets [ttft p95 <= 500ms] & is certified." in plain
     assert balanced(text)
+
+
+def simulated(folder: Path, **changes: Any) -> Path:
+    """The same folder, had it been left by `simulate`."""
+    plan, manifest = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("plan", "manifest")
+    )
+    keys = ("name", "scenario_hash", "seed", "objectives", "metrics", "accounts", "step_time")
+    told = {"replicas": 3, "autoscaling": None, "replications": 8, "kept": 7} | changes
+    (folder / "simulation.json").write_text(json.dumps({key: plan[key] for key in keys} | told))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"command": "simulate"}))
+    (folder / "plan.json").unlink()
+    return folder
+
+
+def test_a_simulation_has_a_page_that_certifies_nothing(write_folder: Any, undrawn: None) -> None:
+    text = write_report(simulated(write_folder())).read_text()
+    plain = text_of(text)
+    assert balanced(text)
+    assert "simulated, not certified 3 replicas of h100-sxm-80gb" in plain
+    assert "7 of 8 periods of 5 min keep every objective" in plain
+    assert "✗ error_rate <= 0.1%" in plain and "All sizes tried" not in plain
+    assert 'href="#cost"' not in text and 'href="#users"' in text
+
+
+def test_a_simulation_without_a_promise_says_so(write_folder: Any, undrawn: None) -> None:
+    def no_sla(plan: Data, scenario: Data) -> None:
+        del scenario["sla"]
+        plan["objectives"] = []
+
+    folder = simulated(write_folder(no_sla), kept=None, autoscaling=[2, 9])
+    plain = text_of(write_report(folder).read_text())
+    assert "h100-sxm-80gb, 2 to 9 by autoscaling" in plain
+    assert "The scenario promises nothing" in plain
 
 
 @pytest.mark.slow

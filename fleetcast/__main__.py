@@ -27,6 +27,7 @@ COMMANDS = {
     "trace": "Describe recorded traffic, and convert it.",
     "failures": "Show presets of failures, or fit them to a log of incidents.",
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
+    "trace-run": "Trace one replication, and tell of its worst requests.",
     "init": "Write an example scenario to start from.",
     "schema": "Print the schema of scenario files, of plan.json or of result sets.",
 }
@@ -41,7 +42,7 @@ class FrontDoor(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"fleetcast.{name}").command
+        command = import_module(f"fleetcast.{name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

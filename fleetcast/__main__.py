@@ -15,7 +15,8 @@ from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
-    "merge": "Unite the runs that shards of a plan left (plan --shard).",
+    "sweep": "Simulate many combinations of values, or test each of them (sweep --check).",
+    "merge": "Unite the runs that shards left (plan --shard, sweep --shard).",
     "diff": "Tell what differs between two plans.",
     "results": "Look into the tables of a result set, with SQL.",
     "report": "Draw a finished report again, or compare several results.",
@@ -57,7 +58,7 @@ def door() -> None:
 
     Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
     within the bounds, 4 undecided within the budget, 5 plans or results differ (--exit-code of
-    diff and report), 99 a plan no longer holds (plan --check).
+    diff and report), 99 a plan no longer holds (plan --check) or a cell does not (sweep --check).
     """
 
 

@@ -9,7 +9,7 @@ EXIT_DIFFERENT = 5
 """Plans or results differ (`--exit-code` of diff and report). Not 1 as of git, nor 2 as of
 Terraform: those are errors in every command here, and a job must be able to tell them apart."""
 EXIT_NO_LONGER = 99
-"""A plan does not hold any more (`plan --check`)."""
+"""A plan does not hold any more (`plan --check`), or a cell does not (`sweep --check`)."""
 EXIT_INTERRUPTED = 130
 
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: plan test lint check bench fuzz fit accuracy traffic planner-study docs clean
+.PHONY: plan test lint check bench fuzz fit accuracy traffic planner-study docs screenshots clean
 
 plan: $(READY)  ## the main job: certified fleet size, evidence and report under out/
 	$(BIN)/fleetcast plan scenarios/examples/chat.yaml
@@ -43,6 +43,9 @@ planner-study: $(READY)  ## the planner's own error and cost, and docs/planner-s
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
 	$(BIN)/python -m mkdocs build --strict
+
+screenshots: $(READY)  ## docs/images: a plan on a terminal, and the first screen of its report in a Chromium
+	$(BIN)/python -m docs.screenshots
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -15,7 +15,8 @@ from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, MEANINGS, Stop
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
     "simulate": "Run replications of a scenario's own fleet.",
-    "merge": "Unite the runs that shards of a plan left (plan --shard).",
+    "sweep": "Simulate many combinations of values, or test each of them (sweep --check).",
+    "merge": "Unite the runs that shards left (plan --shard, sweep --shard).",
     "diff": "Tell what differs between two plans.",
     "results": "Look into the tables of a result set, with SQL.",
     "report": "Draw a finished report again, or compare several results.",
@@ -26,6 +27,7 @@ COMMANDS = {
     "trace": "Describe recorded traffic, and convert it.",
     "failures": "Show presets of failures, or fit them to a log of incidents.",
     "drill": "Break a part of the fleet on purpose, and show what it costs.",
+    "trace-run": "Trace one replication, and tell of its worst requests.",
     "init": "Write an example scenario to start from.",
     "schema": "Print the schema of scenario files, of plan.json or of result sets.",
 }
@@ -40,7 +42,7 @@ class FrontDoor(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"fleetcast.{name}").command
+        command = import_module(f"fleetcast.{name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

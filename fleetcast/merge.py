@@ -16,9 +16,9 @@ EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 def command(out: Path, folders: tuple[Path, ...]) -> None:
     """Copy the runs of every DIR to OUT, all of them folders as --runs names them.
 
-    Each DIR is what `fleetcast plan FILE --shard I/N --runs DIR` left on some machine. Then
-    `fleetcast plan FILE --runs OUT` simulates what is still missing. May be repeated, and later
-    for more.
+    Each DIR is what `fleetcast plan FILE --shard I/N --runs DIR`, or the same of `sweep`, left on
+    some machine. Then `fleetcast plan FILE --runs OUT` simulates what is still missing. May be
+    repeated, and later for more.
     """
     from simulator.merging import NoStore, RunsDiffer, check_store, merge
 

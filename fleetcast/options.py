@@ -22,13 +22,13 @@ scenario_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fal
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE",
     help="Change one value of the scenario, such as replica.gpu=h200-sxm-141gb or "
-    "traffic.0.arrivals.rate=20/s. Repeatable.",
+    "traffic.chat.arrivals.rate=20/s. Repeatable.",
 )  # fmt: skip
 seed = click.option("--seed", type=click.IntRange(min=0), help="Instead of the scenario's seed.")
 out = click.option(
     "--out", metavar="DIR",
     help="Folder for the results, or an address such as s3://bucket/prefix.  [default: out/NAME; "
-    "for simulate out/NAME-simulate]",
+    "for others such as simulate out/NAME-simulate]",
 )  # fmt: skip
 keep = click.option(
     "--keep", type=click.Choice(KEEPS), default="sample", show_default=True,

@@ -2,6 +2,7 @@
 fleetcast/recheck.py, with `--shard`: fleetcast/shard.py."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ def command(
     """
     from fleetcast.recheck import recheck
     from fleetcast.request_rows import keep_rows
+    from fleetcast.screen import on_screen, plan_screen, show
     from fleetcast.shard import parse_shard, run_shard
     from reports.answer import plan_lines
+    from reports.folder import read_results
+    from reports.objectives import shown_objectives
     from reports.page import write_report
 
     shard = None if share is None else parse_shard(share)
@@ -73,11 +77,14 @@ def command(
             data = make_plan(scenario, asked, folder, machines, runs, explained, keep)
         else:
             keep_rows(folder, data, keep, machines, runs)
-        page = write_report(folder)
+        page = f"{name}/{write_report(folder).name}"
+        objectives = shown_objectives(read_results(folder)) if on_screen() else []
     if output == "json":
         click.echo(json.dumps(data, indent=2))
+    elif on_screen():
+        show(partial(plan_screen, data, objectives, page))
     else:
-        click.echo("\n".join([*plan_lines(data), f"  report: {name}/{page.name}"]))
+        click.echo("\n".join([*plan_lines(data), f"  report: {page}"]))
     raise SystemExit(EXITS[data["certificate"]["status"]])
 
 
@@ -88,7 +95,8 @@ def make_plan(
     """Search, then write everything; plan.json last, so that its presence means done."""
     from fleetcast.computing import at_work, stored_runs
     from fleetcast.plan_runs import runs_by_scenario, shown_periods
-    from fleetcast.progress import compile_first, telling, watching
+    from fleetcast.progress import compile_first, watching
+    from fleetcast.search_board import SearchTold
     from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
@@ -111,11 +119,12 @@ def make_plan(
         def figures_of(own: Scenario, trial: Trial) -> Figures:
             return runs_of(own)(trial)
 
-        answer = plan(scenario, figures_of, telling(line))
+        told = SearchTold(line)
+        answer = plan(scenario, figures_of, told)
         shown = answer.shown_rows["replication"].tolist()
         evidence = shown_periods(runs_of, answer.scenario, answer.shown, shown, keep)
         files = write_tables(folder, answer.trials, evidence, scenario.traffic, keep)
-        explanation = explain(answer, figures_of, line.tell) if explained else None
+        explanation = explain(answer, figures_of, told.explain) if explained else None
     data: dict[str, Any] = finite(as_json(answer, explanation))
     contents = {"asked": asked, "keep": keep, "files": files}
     write_json(manifest(scenario, "plan", contents), folder / "manifest.json")

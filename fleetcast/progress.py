@@ -1,107 +1,56 @@
 """Progress on stderr: a live line on a terminal, a sign of life every half minute elsewhere."""
 
+import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from planner.line_search import PARTS
-from planner.plan import PlanLine, promise_of
-from planner.search import SCREENING, Promise, periods_needed
-from scenarios.lines import named
-from simulator.monte_carlo import SERIES, Trial
+from rich.table import Column
 
 SILENCE_MAX_S = 30.0
+REDRAW_S = 0.2
+NARROW, BAR_CELLS = 90, (16, 40)
+"""A terminal of fewer columns has the shorter bar."""
+
+Board = Callable[[int], RenderableType]
+"""What stands below the line, made for so many columns."""
+
+
+class Bar(Progress):
+    """A bar with a board below it."""
+
+    board: RenderableType = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield self.board
 
 
 class Line:
     """One live line: what is under way and how far it is."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Bar) -> None:
         self.progress = progress
         self.task = progress.add_task("starting", total=None)
         self.told_at_s = time.monotonic()
+        self.drawn_at_s = 0.0
 
-    def tell(self, text: str, done: int, total: int | None) -> None:
-        self.progress.update(self.task, description=text, completed=done, total=total)
-        if self.progress.disable and time.monotonic() - self.told_at_s > SILENCE_MAX_S:
-            self.told_at_s = time.monotonic()
-            self.progress.console.print(text)
-
-
-class Verdicts:
-    """Tells each verdict of a search, and in certification how many periods are needed at least,
-    which is if none fails from now on, and how long those take."""
-
-    def __init__(
-        self, line: Line, promise: Promise, largest: int, chosen: str = "", part: float = 1.0
+    def tell(
+        self, what: str, done: int, total: int | None, latest: str = "", board: Board | None = None
     ) -> None:
-        """chosen: what tells the fleets of this line from others; part: of alpha, at most."""
-        self.part = part
-        self.line, self.promise, self.largest = line, promise, largest
-        self.fleet = f"replicas, {chosen}" if chosen else "replicas"
-        self.candidate: int | None = None
-        """The size that certification began with ..."""
-        self.began_s = 0.0
-        """... and when its first verdict fell."""
-        self.latest = 0
-        self.failed: Counter[int] = Counter()
-
-    def __call__(self, trial: Trial, kept: bool) -> None:
-        number = trial.replication % SERIES + 1
-        verdict = f"{trial.replicas} {self.fleet}: period {number} {'kept' if kept else 'broken'}"
-        if trial.replication >= SCREENING:
-            self.line.tell(f"screening {verdict}", number, None)
-            return
-        if self.candidate is None:
-            self.candidate, self.began_s = trial.replicas, time.monotonic()
-        self.failed[trial.replicas] += not kept
-        needed = self.needed(trial, number)
-        text = f"certifying {verdict}" + (f", at least {needed} needed" if needed else "")
-        if needed and number > 1:
-            pace_s = (time.monotonic() - self.began_s) / (number - 1)
-            text += f", {roughly(pace_s * (needed - number))} left"
-        self.line.tell(text, number, needed)
-
-    def needed(self, trial: Trial, number: int) -> int | None:
-        """None where the search does not go on from here: it catches up with earlier periods, looks
-        at smaller sizes, or has all that this size needs."""
-        assert self.candidate is not None
-        caught_up, self.latest = number >= self.latest, max(number, self.latest)
-        failed = self.failed[trial.replicas]
-        size = (trial.replicas, failed, self.candidate, self.largest)
-        needed = periods_needed(*size, self.promise, self.part) if caught_up else None
-        return needed if needed is not None and needed >= number else None
-
-
-def telling(line: Line) -> Callable[[PlanLine, Trial, bool], None]:
-    """Tells each verdict of a search over lines."""
-    verdicts: dict[str, Verdicts] = {}
-
-    def tell(own: PlanLine, trial: Trial, kept: bool) -> None:
-        assert own.scenario is not None and own.sizes is not None
-        chosen = ", ".join(map(named, own.values.values()))
-        if chosen not in verdicts:
-            promise, largest = promise_of(own.scenario), own.sizes[1]
-            part = PARTS[0] if chosen else 1.0
-            verdicts[chosen] = Verdicts(line, promise, largest, chosen, part)
-        verdicts[chosen](trial, kept)
-
-    return tell
-
-
-def roughly(seconds: float) -> str:
-    """Of how long something may take.
-
-    >>> roughly(42.3), roughly(400.0), roughly(9000.0)
-    ('42 s', '7 min', '2.5 h')
-    """
-    if seconds < 90.0:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
+        """latest: what has just come of it, for those who see no board."""
+        self.progress.update(self.task, description=what, completed=done, total=total)
+        self.progress.tasks[0].finished_time = None  # else its clock stands still from here on
+        now_s = time.monotonic()
+        if not self.progress.disable:
+            if board is not None and now_s - self.drawn_at_s > REDRAW_S:
+                self.drawn_at_s = now_s
+                self.progress.board = board(self.progress.console.width)
+        elif now_s - self.told_at_s > SILENCE_MAX_S:
+            self.told_at_s = now_s
+            self.progress.console.print(f"{what}: {latest}" if latest else what)
 
 
 def compile_first(closed_loops: bool = False) -> None:
@@ -110,22 +59,29 @@ def compile_first(closed_loops: bool = False) -> None:
     from simulator import compiling
 
     if not compiling.is_compiled():
-        Console(stderr=True).print("compiling the simulator, once per version: half a minute ...")
+        stderr().print("compiling the simulator, once per version: half a minute ...")
         compiling.compile_kernel()
     if closed_loops and not compiling.are_closed_loops_compiled():
-        Console(stderr=True).print(
-            "compiling closed loops, once per version: a quarter of a minute ..."
-        )
+        stderr().print("compiling closed loops, once per version: a quarter of a minute ...")
         compiling.compile_closed_loops()
+
+
+def stderr() -> Console:
+    """No escape codes where it is piped, whatever FORCE_COLOR says: logs keep what is written."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty())
 
 
 @contextmanager
 def watching() -> Iterator[Line]:
     """The line, gone again when the work is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    console = stderr()
+    live = console.is_terminal and not console.is_dumb_terminal
+    # On a narrow terminal what is under way may take two lines, so that the figures fit beside it.
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=False)),
+        BarColumn(BAR_CELLS[console.width >= NARROW], table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not live) as bar:
         yield Line(bar)

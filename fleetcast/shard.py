@@ -11,7 +11,8 @@ from fleetcast import options
 from fleetcast.computing import at_work, stored_runs
 from fleetcast.exits import EXIT_DONE, Stop
 from fleetcast.plan_runs import runs_by_scenario
-from fleetcast.progress import compile_first, telling, watching
+from fleetcast.progress import compile_first, watching
+from fleetcast.search_board import SearchTold
 from fleetcast.stop_on import user_errors
 from planner.explain import explain
 from planner.plan import plan
@@ -45,8 +46,8 @@ def run_shard(
         at_work(machines) as executor,
         watching() as line,
     ):
-        share = Share(shard, runs_by_scenario(store, executor))
-        explain(plan(scenario, share, telling(line)), share, line.tell)
+        share, told = Share(shard, runs_by_scenario(store, executor)), SearchTold(line)
+        explain(plan(scenario, share, told), share, told.explain)
     data = as_data(scenario, share)
     click.echo(json.dumps(data, indent=2) if output == "json" else shard_line(data))
     return EXIT_DONE

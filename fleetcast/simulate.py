@@ -1,6 +1,7 @@
 """`fleetcast simulate FILE`: replications of the scenario's own fleet."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ def command(
     A killed run goes on when the command is repeated, and finished periods are used again; what is
     finished is shown again.
     """
+    from fleetcast.screen import on_screen, show, simulation_screen
     from reports.answer import simulation_lines
+    from reports.folder import read_results
+    from reports.objectives import shown_objectives
 
     scenario = options.load_scenario(file, overrides, seed)
     asked = options.asked("simulate", file, overrides, seed, "--replications", str(replications))
@@ -38,8 +42,11 @@ def command(
             raise Stop(f"{name} holds a plan and its evidence; --out names another folder")
         data = finished_simulation(folder, scenario, contents)
         data = data or run_replications(scenario, contents, folder, machines, runs)
+        objectives = shown_objectives(read_results(folder)) if on_screen() else []
     if output == "json":
         click.echo(json.dumps(data, indent=2))
+    elif on_screen():
+        show(partial(simulation_screen, data, objectives, name))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {name}"]))
 

@@ -15,7 +15,7 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scenarios.inputs import without_uncertainty
 from scenarios.model import Scenario
@@ -285,5 +285,5 @@ def spares(scenario: Scenario, serving: int, probability: float) -> int:
     """Replicas on top so that `serving` are up with `probability` at a random instant, as if each
     broke on its own."""
     down = unavailability(scenario, scenario.fleet)
-    enough = (k for k in range(1000) if stats.binom.cdf(k, serving + k, down) >= probability)
+    enough = (k for k in range(1000) if special.bdtr(k, serving + k, down) >= probability)
     return next(enough, 1000)

@@ -133,17 +133,6 @@ def shares_p_value(a: tuple[int, int], b: tuple[int, int]) -> float:
     return float(stats.fisher_exact(table)[1])
 
 
-def share_interval(hits: int, trials: int, alpha: float = ALPHA) -> tuple[float, float]:
-    """For a share, by Clopper and Pearson (1934).
-
-    >>> [round(bound, 3) for bound in share_interval(20, 20)]
-    [0.832, 1.0]
-    """
-    low = stats.beta.ppf(alpha / 2, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.ppf(1 - alpha / 2, hits + 1, trials - hits) if hits < trials else 1.0
-    return float(low), float(high)
-
-
 class Judged(NamedTuple):
     """What Holm's procedure says of one figure."""
 

@@ -22,7 +22,6 @@ from planner.comparing import (
     interval,
     p_value,
     paired,
-    share_interval,
     shares_p_value,
     unpaired,
 )
@@ -31,7 +30,7 @@ from planner.result_set import ResultSet
 from planner.sequential import confidence_sequence
 from scenarios.model import placeless
 from scenarios.objectives import LATENCIES, promise
-from simulator.estimates import Estimate, median_estimate
+from simulator.estimates import Estimate, median_estimate, share_estimate
 
 Floats = NDArray[np.float64]
 Verdict = Literal["same", "differs", "noise", "too few"]
@@ -174,7 +173,7 @@ def kept_share(one: ResultSet, kept: Floats) -> Estimate:
     on until it knew."""
     hits, trials = tally(kept)
     if one.plan is None:
-        return Estimate(hits / trials, *share_interval(hits, trials, ALPHA), trials)
+        return share_estimate(hits, trials, 1 - ALPHA)
     alpha = 1 - one.plan["certificate"]["confidence"]
     return Estimate(hits / trials, *confidence_sequence(trials, trials - hits, alpha), trials)
 

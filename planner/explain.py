@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from planner.bracket import draw_periods
 from planner.cost import HOURS_PER_MONTH, objective_value, varies
@@ -25,6 +24,7 @@ from planner.what_ifs import inputs_times, relieved, traffic_times
 from scenarios.inputs import without_uncertainty
 from scenarios.model import Scenario
 from scenarios.objectives import Objective
+from simulator.estimates import share_estimate
 from simulator.monte_carlo import Trial
 
 T = TypeVar("T")
@@ -56,14 +56,8 @@ class Kept(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """Clopper and Pearson's, 95 %, of the share that is kept."""
-        low, high = stats.beta.ppf(
-            [0.025, 0.975], [self.kept, self.kept + 1],
-            [self.runs - self.kept + 1, self.runs - self.kept],
-        )  # fmt: skip
-        return (
-            0.0 if self.kept == 0 else float(low),
-            1.0 if self.kept == self.runs else float(high),
-        )
+        share = share_estimate(self.kept, self.runs)
+        return share.low, share.high
 
 
 class Relief(NamedTuple):

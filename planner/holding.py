@@ -17,16 +17,19 @@ VERDICTS: dict[str, Holds] = {"certified": "holds", "rejected": "no longer holds
 
 
 def still_holds(
-    scenario: Scenario, replicas: int, kept: Callable[[Scenario, Trial], bool]
+    scenario: Scenario, replicas: int, kept: Callable[[Scenario, Trial], bool], one_of: int = 1
 ) -> Tally:
     """Certified again, rejected, or undecided when the budget of the promise ends.
 
     The tests of planner/sequential.py, each with the whole of alpha: whatever the truth, the chance
     to certify a fleet that breaks its promise is at most alpha, and so is that to reject one that
-    keeps it. `kept` runs a trial of a scenario. The scenario must have an sla.
+    keeps it. Of fleets that are tested together, `one_of` so many, each is rejected with an equal
+    part of alpha, so that this is the chance to reject any that keeps it. `kept` runs a trial of a
+    scenario. The scenario must have an sla.
     """
     promise = promise_of(scenario)
-    evidence = Evidence(promise, promise.alpha)
+    shared = promise._replace(confidence=1.0 - promise.alpha / one_of)
+    evidence = Evidence(shared if one_of > 1 else promise, promise.alpha)
     known = evidence.known.setdefault(replicas, {})
     for index in range(promise.runs_max):
         trial = Trial(replicas, FRESH + index, complete=False)

@@ -103,12 +103,12 @@ class Plan:
 def plan(
     scenario: Scenario,
     figures_of: FiguresOf,
-    on_trial: Callable[[PlanLine, Trial, bool], None],
+    on_trial: Callable[[PlanLine, Trial, Figures], None],
 ) -> Plan:
     """Search, and gather the evidence of the answer.
 
     `figures_of` gives the figures of a trial of a line's scenario (from a pool, a folder, a cache);
-    `on_trial` hears of each verdict as it falls. The scenario must have sla, plan and price.
+    `on_trial` hears of each period of a search. The scenario must have sla, plan and price.
     Raises Unanswerable, TraceError.
     """
     assert scenario.sla and scenario.plan and scenario.price, "the caller asks for these parts"
@@ -134,9 +134,9 @@ def plan(
         question: Question = next(asking)
         while True:
             line = open_lines[question.line]
-            kept = bool(ask(line, question.trial)["kept"])
-            on_trial(known[line], question.trial, kept)
-            question = asking.send(kept)
+            row = ask(line, question.trial)
+            on_trial(known[line], question.trial, row)
+            question = asking.send(bool(row["kept"]))
     except StopIteration as end:
         answer = end.value
 

@@ -226,6 +226,13 @@ def answer(
     )
 
 
+def looks_good(runs: int, failed: int, promise: Promise) -> bool | None:
+    """What screening makes of a size: one failure is forgiven. None: not known yet."""
+    if failed > 1:
+        return False
+    return True if runs >= promise.runs_screen else None
+
+
 def screen(
     low: int, start: int, high: int, promise: Promise, passed: dict[int, bool]
 ) -> Generator[Trial, bool, int | None]:
@@ -233,12 +240,11 @@ def screen(
 
     def look(size: int) -> Generator[Trial, bool, bool]:
         if size not in passed:
-            failed = 0
-            for index in range(promise.runs_screen):
-                failed += not (yield Trial(size, SCREENING + index, complete=False))
-                if failed > 1:
-                    break
-            passed[size] = failed <= 1
+            runs = failed = 0
+            while (good := looks_good(runs, failed, promise)) is None:
+                failed += not (yield Trial(size, SCREENING + runs, complete=False))
+                runs += 1
+            passed[size] = good
         return passed[size]
 
     bad, good = low - 1, None

@@ -30,6 +30,8 @@ def sure(plan: Data) -> Tile:
     if certificate["status"] == "certified":
         confidence = percent(certificate["confidence"])
         return Tile("How sure", goal, f"at {confidence} confidence: {periods}")
+    if not certificate["replications"]:
+        return Tile("How sure", f"{goal} not shown", "no period was run")
     return Tile("How sure", f"{goal} not shown", f"{periods} with {shown_text(plan)}")
 
 

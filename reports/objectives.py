@@ -1,13 +1,14 @@
 """Each objective over the periods of a fleet: rows for the page and for the terminal."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from planner.plan_data import objective_json
 from planner.verdict import keeps, used_share
-from reports.accounts import part
-from reports.tables import counted, interval_text, shown
+from reports.folder import Results, period_values
+from reports.tables import interval_text, shown
 from scenarios.objectives import Objective, parse_objective
 from simulator.estimates import median_estimate
 
@@ -32,15 +33,30 @@ class ObjectiveRow(NamedTuple):
 
     @property
     def kept_text(self) -> str:
-        return f"{self.kept} of {counted(self.periods, 'period')}" if self.periods else "not run"
+        return f"{self.kept} of {self.periods}" if self.periods else "not run"
 
     @property
     def used_text(self) -> str:
-        """'51.4% of its allowance'."""
-        if self.used is None:
-            return ""
-        beyond = self.used == float("inf")
-        return "beyond its allowance" if beyond else f"{part(self.used)} of its allowance"
+        return "" if self.used is None else allowance_text(self.used)
+
+
+def allowance_text(used: float) -> str:
+    """How much of an allowance is used, in few digits.
+
+    >>> allowance_text(0.5142), allowance_text(1.164), allowance_text(177.3)
+    ('51.4%', '116%', '177 times')
+    >>> allowance_text(float("inf"))
+    'beyond it'
+    """
+    if used == float("inf"):
+        return "beyond it"
+    return f"{used * 100:.3g}%" if used < 9.99 else f"{used:,.0f} times"
+
+
+def shown_objectives(results: Results) -> list[ObjectiveRow]:
+    """Over the periods that a result set shows."""
+    promised = (results.scenario.get("sla") or {}).get("probability", 1.0)
+    return objective_rows(results.answer["objectives"], period_values(results), promised)
 
 
 def objective_rows(
@@ -74,7 +90,11 @@ def objective_row(data: Data, values: pd.DataFrame, probability: float) -> Objec
     )
 
 
-def measured(objectives: list[Objective], values: pd.DataFrame) -> list[Data]:
-    """What `objective_rows` is told where no plan tells it."""
-    figures = {each: median_estimate(values[each.text].tolist()) for each in objectives}
-    return [objective_json(each, estimate) for each, estimate in figures.items()]
+def measured_objectives(
+    objectives: Sequence[Objective], values: pd.DataFrame, probability: float
+) -> list[ObjectiveRow]:
+    """Over the periods of `values`, where no answer has the estimates yet."""
+    told = [
+        objective_json(each, median_estimate(values[each.text].tolist())) for each in objectives
+    ]
+    return objective_rows(told, values, probability)

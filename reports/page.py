@@ -27,7 +27,7 @@ from reports.folder import (
     used_by_objective,
 )
 from reports.lines import line_rows
-from reports.objectives import objective_rows
+from reports.objectives import shown_objectives
 from reports.panels import course_data, panels_of, remove_stale
 from reports.rendering import put_pictures, render, script_data, write_page
 from reports.sizes import size_rows
@@ -99,7 +99,7 @@ def common(results: Results, values: pd.DataFrame) -> Data:
         "shown": tables.counted(results.replicas, "replica"),
         "period_count": len(values),
         "promised": promised,
-        "objectives": objective_rows(answer["objectives"], values, promised),
+        "objectives": shown_objectives(results),
         "latencies": latency_rows(answer["metrics"]),
         "counts": count_rows(answer["metrics"]),
         "accounts": accounts and account_rows(accounts),

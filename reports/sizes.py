@@ -34,25 +34,25 @@ def size_rows(plan: Data) -> list[SizeRow]:
     for replicas in sorted({*screened, *certified}):
         usd_per_month = (replicas * usd_per_replica + others_usd) * cost["hours_per_month"]
         known = replicas == plan["figures_of"] or not (cost.get("varies", False) or owned)
-        tally, chosen = certified.get(replicas), replicas == plan["fleet"]["replicas"]
+        tally = certified.get(replicas)
         rows.append(
             SizeRow(
                 replicas=replicas,
                 gpus=replicas * per_replica + others_gpus,
                 usd_per_month=usd_per_month if known else None,
                 tally=tally,
-                fate=fate(tally, screened.get(replicas, False), chosen),
-                chosen=chosen,
+                fate=fate(tally, screened.get(replicas, False)),
+                chosen=replicas == plan["fleet"]["replicas"],
             )
         )
     return rows
 
 
-def fate(tally: Data | None, passed: bool, chosen: bool) -> str:
+def fate(tally: Data | None, passed: bool) -> str:
     """
-    >>> fate({"status": "certified"}, True, True), fate(None, False, False)
-    ('certified, the answer', 'looked bad')
+    >>> fate({"status": "certified"}, True), fate(None, False)
+    ('certified', 'looked bad')
     """
-    if tally is None:
-        return "looked good" if passed else "looked bad"
-    return f"{tally['status']}, the answer" if chosen else str(tally["status"])
+    if tally is not None:
+        return str(tally["status"])
+    return "looked good" if passed else "looked bad"

@@ -4,9 +4,12 @@ ruamel's node graph is used, because nodes know their line and column and still 
 keys, which the usual loaders either drop or stop at.
 """
 
+import difflib
 import io
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -35,7 +38,14 @@ class Document:
 
 
 def read_document(source: str, text: str) -> Document:
-    """The document of a YAML text whose top is a mapping. Raises ScenarioError otherwise."""
+    """The document of a YAML text whose top is a mapping, to be changed at will. Raises
+    ScenarioError otherwise."""
+    return deepcopy(parsed(source, text))
+
+
+@lru_cache(maxsize=4)
+def parsed(source: str, text: str) -> Document:
+    """The same, once: a sweep asks for its file in every cell."""
     document = Document(source)
     try:
         node = compose(text)
@@ -122,7 +132,7 @@ def override(document: Document, text: str) -> None:
 
 
 def path_of(keys: str) -> KeyPath:
-    """The path that dots write.
+    """The path that dots write, of keys and positions.
 
     >>> path_of("traffic.0.arrivals.rate")
     ('traffic', 0, 'arrivals', 'rate')
@@ -130,26 +140,66 @@ def path_of(keys: str) -> KeyPath:
     return tuple(int(key) if key.isdigit() else key for key in keys.split("."))
 
 
+def place_of(data: Any, keys: str) -> KeyPath:
+    """The same in some data, whose lists also have their members by `name`. Whatever there is no
+    member of stays as it is written.
+
+    >>> place_of({"traffic": [{"name": "batch"}, {"name": "gpt-4.1"}]}, "traffic.gpt-4.1.arrivals")
+    ('traffic', 1, 'arrivals')
+    """
+    at: list[str | int] = []
+    rest = keys.split(".")
+    while rest:
+        width, key = 1, path_of(rest[0])[0]
+        names = names_in(data)
+        if key not in range(len(names)):
+            widths = (n for n in range(1, len(rest) + 1) if ".".join(rest[:n]) in names)
+            if (found := next(widths, None)) is not None:
+                width, key = found, names.index(".".join(rest[:found]))
+        at.append(key)
+        data = data[key] if has(data, key) else None
+        rest = rest[width:]
+    return tuple(at)
+
+
+def names_in(data: Any) -> list[str]:
+    """What the members of a list are called, each at its position; nothing of what is no list."""
+    members = data if isinstance(data, list) else []
+    return [str(one.get("name", "")) if isinstance(one, dict) else "" for one in members]
+
+
 def put(document: Document, keys: str, value: Any, label: str) -> None:
     """Set what stands at a dotted path, which `label` is then the place of; a fault when there is
     no such place."""
-    at = path_of(keys)
+    at = place_of(document.data, keys)
     holder = document.data
     for depth, key in enumerate(at[:-1]):
         if isinstance(holder, dict):
             if key not in holder:
                 document.places[at[: depth + 1]] = label
             holder = holder.setdefault(key, {})
+        elif has(holder, key):
+            holder = holder[key]
         else:
-            holder = holder[key] if has(holder, key) else None
+            document.faults.append(no_such_place(holder, key, keys, label))
+            return
     if not (isinstance(holder, dict) or has(holder, at[-1])):
-        allowed = "keys of mappings and, for lists, positions from 0"
-        document.faults.append(Fault(label, keys, "no such place", allowed))
+        document.faults.append(no_such_place(holder, at[-1], keys, label))
         return
     for path in [path for path in document.places if path[: len(at)] == at]:
         del document.places[path]
     document.places[at] = label
     holder[at[-1]] = value
+
+
+def no_such_place(holder: Any, key: str | int, keys: str, label: str) -> Fault:
+    """The fault of a key that its holder, a list or no mapping, does not have."""
+    names = [name for name in names_in(holder) if name]
+    allowed = "keys of mappings and, for lists, positions from 0"
+    if names:
+        allowed = f"{', '.join(names)}; or a position, from 0"
+    near = difflib.get_close_matches(str(key), names, 1)
+    return Fault(label, keys, "no such place", allowed, "".join(near))
 
 
 def has(data: Any, key: str | int) -> bool:

@@ -26,6 +26,12 @@ class Fault:
             lines.append(f"    did you mean `{self.suggestion}`?")
         return "\n".join(lines)
 
+    @property
+    def in_a_line(self) -> str:
+        """Without its place, as a reason why something cannot be."""
+        allowed = f" (allowed: {self.allowed})" if self.allowed else ""
+        return f"{self.key}: {self.got}{allowed}"
+
 
 class ScenarioError(ValueError):
     """A scenario with faults; `str()` lists every one."""

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from scenarios.checking import Context, scenario_of
-from scenarios.document import Document, has, path_of, put
+from scenarios.document import Document, dotted, has, path_of, place_of, put
 from scenarios.faults import Fault, ScenarioError
 from scenarios.model import Scenario
 
@@ -37,10 +37,7 @@ class Line(NamedTuple):
     @property
     def why_not(self) -> str:
         """The same in a line; empty where there is a fleet."""
-        if self.fault is None:
-            return ""
-        allowed = f" (allowed: {self.fault.allowed})" if self.fault.allowed else ""
-        return f"{self.fault.key}: {self.fault.got}{allowed}"
+        return self.fault.in_a_line if self.fault else ""
 
 
 def lines(scenario: Scenario) -> list[Line]:
@@ -97,7 +94,8 @@ def named(value: Any) -> str:
 
 def with_choices_told(scenario: Scenario, document: Document, context: Context) -> Scenario:
     """The scenario with the facts in place of the names that its choices hold, as a manifest has to
-    carry them. What is wrong with them goes to the document."""
+    carry them, and positions for names in their keys. What is wrong with them goes to the
+    document."""
     assert scenario.plan is not None
     choices = scenario.plan.choices
     document.faults += faults_of_choices(scenario, document, context)
@@ -105,8 +103,10 @@ def with_choices_told(scenario: Scenario, document: Document, context: Context) 
         return scenario
     found = [line_of(scenario, values, context) for values in combinations(choices)]
     document.faults += faults_of_lines(scenario, found, document)
+    data = scenario.as_yaml_data()
     told = {
-        key: tuple(facts(found, key, value) for value in values) for key, values in choices.items()
+        dotted(place_of(data, key)): tuple(facts(found, key, value) for value in values)
+        for key, values in choices.items()
     }
     bounds = scenario.plan.model_copy(update={"choices": told})
     return scenario.model_copy(update={"plan": bounds})
@@ -115,12 +115,16 @@ def with_choices_told(scenario: Scenario, document: Document, context: Context) 
 def faults_of_choices(scenario: Scenario, document: Document, context: Context) -> Iterator[Fault]:
     """Each value by itself."""
     assert scenario.plan is not None
-    choices = scenario.plan.choices
-    for key, values in choices.items():
+    choices, data = scenario.plan.choices, scenario.as_yaml_data()
+    keys = [dotted(place_of(data, key)) for key in choices]
+    for own_key, (key, values) in zip(keys, choices.items(), strict=True):
         at = ("plan", "choices", key)
         where = f"plan.choices.{key}"
         if key == "fleet.replicas":
             yield Fault(document.place(at), where, "searched anyway", "its range in plan.replicas")
+            continue
+        if keys.count(own_key) > 1:
+            yield Fault(document.place(at), where, "chosen twice, by name and position", "once")
             continue
         if any(value in values[:index] for index, value in enumerate(values)):
             yield Fault(document.place(at), where, "the same value twice", "values that differ")
@@ -129,14 +133,14 @@ def faults_of_choices(scenario: Scenario, document: Document, context: Context) 
             allowed = f"a key of {', '.join(OURS)}, such as replica.gpu"
             yield Fault(document.place(at), where, "not ours to choose", allowed)
             continue
-        drawn = [path for path in scenario.uncertain or () if overlap(key, path)]
+        drawn = [path for path in scenario.uncertain or () if overlap(own_key, path)]
         if drawn:
             allowed = f"a choice, or `uncertain` with {drawn[0]}: not both"
             yield Fault(document.place(at), where, "an uncertain input is not chosen", allowed)
             continue
         for index, value in enumerate(values):
             tried, _ = changed(scenario, {key: value}, context)
-            own = [f for f in tried.faults if f.key == key or f.key.startswith(f"{key}.")]
+            own = [f for f in tried.faults if f"{f.key}.".startswith((f"{key}.", f"{own_key}."))]
             # A key that is not there is wrong once, whatever its values.
             missing = [fault for fault in own if fault.got in ("unknown key", "no such place")]
             if missing:
@@ -197,7 +201,7 @@ def facts(found: list[Line], key: str, value: Any) -> Any:
     for line in found:
         if line.values[key] is value and line.scenario is not None:
             data: Any = line.scenario.as_yaml_data()
-            for step in path_of(key):
+            for step in place_of(data, key):
                 if not has(data, step):
                     return value
                 data = data[step]

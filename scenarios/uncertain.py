@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scenarios.checking import Context, scenario_of
-from scenarios.document import Document, KeyPath, dotted, path_of
+from scenarios.document import Document, KeyPath, dotted, path_of, place_of
 from scenarios.explaining import child, shown
 from scenarios.faults import Fault
 from scenarios.inputs import Yaml, put_in
@@ -45,10 +45,17 @@ def take_inputs(document: Document) -> set[str]:
     said = document.data.get("uncertain")
     if said is not None and not isinstance(said, dict):
         return set()  # the shape is told with the other faults
-    spreads = dict(flat(said or {}))
-    for key in spreads.keys() - (said or {}).keys():
-        document.places["uncertain", key] = document.place(("uncertain", *path_of(key)))
     rest = {key: value for key, value in document.data.items() if key != "uncertain"}
+    spreads = {}
+    for written, spread in flat(said or {}):
+        key = dotted(place_of(rest, written))
+        if key in spreads:
+            where = document.place(("uncertain", written))
+            document.faults.append(Fault(where, f"uncertain.{written}", "told twice", "once"))
+        spreads[key] = spread
+        if key not in (said or {}):
+            way = (written,) if written in (said or {}) else path_of(written)
+            document.places["uncertain", key] = document.place(("uncertain", *way))
     inline = list(given_with_spread(rest, ()))
     for at, given in inline:
         key = dotted(at)

@@ -10,6 +10,7 @@ from simulator.data_plane import Breaker, Gate, Ints, Pool, Setup
 from simulator.histogram import BINS
 from simulator.kernel.attempts import FAILURE, MILLION, REJECTION, SOON_NS, TIMEOUT
 from simulator.kernel.ending import METRICS
+from simulator.kernel.journal import ENTRY
 from simulator.kernel.routing import ROUTERS
 from simulator.kernel.state import (
     ALLOWANCE,
@@ -40,8 +41,8 @@ def records(dtype: np.dtype[Any], rows: Sequence[Any] | int) -> Any:
     return made.view(np.recarray)
 
 
-def new_state(setup: Setup) -> State:
-    """The arrays of `setup`; see `State`."""
+def new_state(setup: Setup, journal: int = 0) -> State:
+    """The arrays of `setup`, and a journal of so many entries; see `State`."""
     pools, pool_of = setup.pools, setup.pool_of
     replicas, rows = len(pool_of), len(setup.workload)
     copies = 1 if setup.attempts.hedge_ns is None else 2
@@ -95,6 +96,7 @@ def new_state(setup: Setup) -> State:
         notes=records(NOTE, NOTES_MOST * copies * rows if watching(setup) else 0),
         pairs=records(PAIR, rows if copies == 2 else 0),
         samples=np.zeros((setup.horizon_ns // setup.sample_interval_ns + 1, 5)),
+        journal=records(ENTRY, journal),
     )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 
 class Estimate(NamedTuple):
-    """The median, or the mean, over replications, with an interval for it."""
+    """The median, the mean or a share over replications, with an interval for it."""
 
     value: float
     low: float
@@ -30,7 +30,8 @@ def median_estimate(values: Sequence[float], confidence: float = 0.95) -> Estima
     n = ordered.size
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
+    at_most = special.bdtr(np.arange(n + 1), n, 0.5)
+    k = int(np.searchsorted(at_most, (1 - confidence) / 2))
     # P(Binomial(n, 1/2) < k) <= (1 - confidence) / 2, so the k-th from each end encloses it.
     low, high = (-np.inf, np.inf) if k == 0 else (ordered[k - 1], ordered[n - k])
     middle = ordered[(n - 1) // 2 : n // 2 + 1]
@@ -54,5 +55,19 @@ def mean_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate
     if observed.min() == observed.max():
         return Estimate(float(observed[0]), -np.inf, np.inf, n)
     mean, error = float(observed.mean()), float(observed.std(ddof=1)) / n**0.5
-    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * error
     return Estimate(mean, mean - reach, mean + reach, n)
+
+
+def share_estimate(hits: int, replications: int, confidence: float = 0.95) -> Estimate:
+    """The share of `replications` that hit, and Clopper and Pearson's interval for it: exact.
+
+    >>> [round(bound, 3) for bound in share_estimate(19, 20)]
+    [0.95, 0.751, 0.999, 20]
+    """
+    if replications == 0:
+        return Estimate(np.nan, 0.0, 1.0, 0)
+    missed, miss = replications - hits, (1 - confidence) / 2
+    low = float(special.betaincinv(hits, missed + 1, miss)) if hits else 0.0
+    high = float(special.betaincinv(hits + 1, missed, 1 - miss)) if missed else 1.0
+    return Estimate(hits / replications, low, high, replications)

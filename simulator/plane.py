@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from simulator.allocation import new_state
 from simulator.clock import ServingEnvironment
 from simulator.data_plane import Ints, Observation, Outcome, Setup
+from simulator.journal import in_order
 from simulator.kernel import entries
 from simulator.kernel.advance import NOBODY, STRANDED
 from simulator.kernel.state import CLOSED, NEVER_NS, State
@@ -22,11 +23,13 @@ REQUEST_COLUMNS = (
 
 
 class Plane:
-    """See `DataPlane`."""
+    """See `DataPlane`. Keeps a journal of up to so many entries, if asked for."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, journal: int = 0) -> None:
         self.setup = setup
-        self.state = new_state(setup)
+        self.state = new_state(setup, journal)
+        self.journaled = 0
+        """Entries that the run has come to; those beyond `journal` are missing."""
         self.fleet = self.state.fleet[0]
         self.columns = self.state.replicas.view(np.ndarray)
         self.cached_tokens = np.zeros(len(self.columns), dtype=np.int64)
@@ -126,7 +129,7 @@ class Plane:
         if admit is not None and not admitted(admit, request, replicas):
             entries.is_rejected(self.state, row, now_ns)
         elif not replicas:
-            entries.strand(self.state, row)
+            entries.strand(self.state, row, now_ns)
         elif route is None:
             entries.route(self.state, row, now_ns)
         elif (chosen := chosen_id(route, request, replicas)) is None:
@@ -179,6 +182,8 @@ class Plane:
             requests.outcome[gone] = TIMED_OUT
             requests.finish_ns[gone] = gives_up_ns[gone]
         outcome = outcome_of(self.state)
+        self.journaled = int(fleet.journaled)
+        self.journal = in_order(self.state.journal[: self.journaled])
         # A plane serves one run; after a large one the memory is needed.
         del self.state, self.fleet, self.columns
         return outcome

@@ -1,8 +1,7 @@
 """scenario x fleet x (seed, replication) -> Run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from simulator.control.drill import Kill
 from simulator.control.history import history_s
 from simulator.control.lives import nanoseconds
 from simulator.control.stocks import stocks
-from simulator.data_plane import Allowance, DataPlane, Limits, Outcome, Pool, Setup
+from simulator.data_plane import Allowance, DataPlane, Ints, Limits, Outcome, Pool, Setup
 from simulator.inputs import draw_inputs, with_inputs
 from simulator.kernel.state import NEVER_NS
 from simulator.latency import reply, step_time
@@ -56,6 +55,31 @@ def simulate(
     verdict is certain. Raises DemandError, InputError, and UnknownComponent for a drill of what the
     fleet does not have.
     """
+    return collect(play_drawn(scenario, fleet, seed, replication, allowances_for, drill=drill))
+
+
+class Played(NamedTuple):
+    """A run that is over, before its figures are put together."""
+
+    scenario: Scenario
+    fleet: Fleet
+    setup: Setup
+    outcome: Outcome
+    books: Books
+    inputs: dict[str, float]
+    """What was drawn of the uncertain inputs; scenario and fleet have it."""
+
+
+def play_drawn(
+    scenario: Scenario,
+    fleet: Fleet,
+    seed: int,
+    replication: int,
+    allowances_for: AllowancesFor | None = None,
+    plane_of: Callable[[Setup], DataPlane] = Plane,
+    drill: Sequence[Kill] = (),
+) -> Played:
+    """See `simulate`, which tells what came of it, and `serve`."""
     inputs = draw_inputs(scenario, seed, replication)
     if inputs:
         scenario = with_inputs(scenario.model_copy(update={"fleet": fleet}), inputs)
@@ -63,9 +87,9 @@ def simulate(
     for haste in HASTE:
         workload = draw_workload(scenario, seed, replication, haste)
         setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
-        outcome, books = play(setup, scenario, fleet, seed, replication, drill=drill)
+        outcome, books = play(setup, scenario, fleet, seed, replication, plane_of, drill)
         if not ran_out(workload.follow_ups, outcome.arrival_ns):
-            return replace(collect(scenario, fleet, setup, outcome, books), inputs=inputs)
+            return Played(scenario, fleet, setup, outcome, books, inputs)
     raise DemandError(
         "a closed loop went round too often to be drawn: its requests end as soon as they are "
         "sent; give its clients a pause, or see whether any replica can hold its requests"
@@ -85,7 +109,7 @@ def serve(
     """Serve a given workload; see `simulate`. `plane_of` makes what serves between two events."""
     setup = set_up(scenario, fleet, workload, seed, replication, allowances_for)
     outcome, books = play(setup, scenario, fleet, seed, replication, plane_of, drill)
-    return collect(scenario, fleet, setup, outcome, books)
+    return collect(Played(scenario, fleet, setup, outcome, books, {}))
 
 
 def play(
@@ -179,13 +203,20 @@ def replica_limits(model: Model, replica: Replica) -> Limits:
     )
 
 
-def collect(scenario: Scenario, fleet: Fleet, setup: Setup, outcome: Outcome, books: Books) -> Run:
-    """The rows that arrived in the period, by arrival, and the fleet's own figures."""
+def rows_in_period(setup: Setup, outcome: Outcome) -> Ints:
+    """The rows of the workload that arrived in the period, by arrival."""
+    arrival_ns = outcome.arrival_ns
+    if setup.workload.follow_ups is None:
+        return np.flatnonzero(setup.counted)
+    rows = np.flatnonzero((arrival_ns >= 0) & (arrival_ns < setup.horizon_ns))
+    return rows[np.argsort(arrival_ns[rows], kind="stable")]
+
+
+def collect(played: Played) -> Run:
+    """The rows that arrived in the period, and the fleet's own figures."""
+    scenario, fleet, setup, outcome, books, inputs = played
     demand, horizon_ns, arrival_ns = setup.workload, setup.horizon_ns, outcome.arrival_ns
-    rows: NDArray[Any] = setup.counted
-    if demand.follow_ups is not None:
-        rows = np.flatnonzero((arrival_ns >= 0) & (arrival_ns < horizon_ns))
-        rows = rows[np.argsort(arrival_ns[rows], kind="stable")]
+    rows = rows_in_period(setup, outcome)
     columns = ["time_s", "replicas_up", "waiting", "running", "kv_used"]
     timeline = pd.DataFrame(outcome.samples, columns=columns)
     timeline["arrivals"] = arrivals(arrival_ns[rows] / NS_PER_S, outcome.samples[:, 0])
@@ -221,6 +252,7 @@ def collect(scenario: Scenario, fleet: Fleet, setup: Setup, outcome: Outcome, bo
         prefill_tokens=outcome.prefill_tokens,
         busy_share=int(outcome.busy_ns.sum()) / (horizon_ns * len(setup.pool_of)),
         stopped_early=outcome.stopped_early,
+        inputs=inputs,
     )
 
 

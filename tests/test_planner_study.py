@@ -32,7 +32,6 @@ from benchmarks.planner_study.truth import (
     TruthError,
     count,
     read,
-    share_interval,
     standing,
     write,
 )
@@ -54,15 +53,15 @@ def test_a_size_keeps_breaks_or_is_unclear():
 
 def test_the_interval_of_a_share_is_exact():
     """Its ends are where 7 or more (7 or fewer) of 50 have probability 2.5 %."""
-    low, high = share_interval(7, 50, 0.05)
+    _, low, high, _ = share_estimate(7, 50)
 
     def tail(p, hits):
         return sum(comb(50, k) * p**k * (1 - p) ** (50 - k) for k in hits)
 
     assert tail(low, range(7, 51)) == pytest.approx(0.025)
     assert tail(high, range(8)) == pytest.approx(0.025)
-    assert share_interval(0, 10, 0.05)[0] == 0.0
-    assert share_interval(10, 10, 0.05)[1] == 1.0
+    assert share_estimate(0, 10).low == 0.0
+    assert share_estimate(10, 10).high == 1.0
 
 
 def test_answers_beside_the_truth():
@@ -85,7 +84,7 @@ def test_figures_of_a_case_made_by_hand():
     told = figures(judged)
     assert (told["trials"], told["wrong"], told["grid_runs"]) == (10, 1, 5_000)
     assert told["wrong_share"]["value"] == 1 / 8
-    assert (told["wrong_share"]["low"], told["wrong_share"]["high"]) == share_interval(1, 8, 0.05)
+    assert told["wrong_share"]["high"] == share_estimate(1, 8).high
     assert told["unclear_share"]["value"] == 0.2
     assert told["not_certified_share"]["value"] == 0.1
     assert told["over_provision_mean"]["value"] == 7 / 8
@@ -131,7 +130,7 @@ def test_the_committed_truth_is_that_of_todays_simulator(case):
     truth = read(FILE)[case]
     size = next(size for size, seen in truth.items() if standing(seen, promised(case)) != "breaks")
     failed = sum(not kept(case, size, 1_000_000, index) for index in range(60))
-    worst = share_interval(truth[size].failed, truth[size].runs, 1e-6)[1]
+    worst = share_estimate(truth[size].failed, truth[size].runs, 1 - 1e-6).high
     likely = next(k for k in range(61) if tail_above(k, 60, worst) <= 1e-5)
     assert failed <= likely
 

@@ -14,10 +14,10 @@ from benchmarks.planner_study.family import (
     spread,
 )
 from benchmarks.planner_study.truth import ERROR as TRUTH_ERROR
-from benchmarks.planner_study.truth import Count, Truth, share_interval, standing
+from benchmarks.planner_study.truth import Count, Truth, standing
 from planner.bracket import bracket, draw_periods
 from planner.search import COUPLED_ROUTERS, SCREENING, Certificate, Promise, search
-from simulator.estimates import Estimate, mean_estimate
+from simulator.estimates import Estimate, mean_estimate, share_estimate
 
 GRID_RUNS = 1_000
 """At each size, of the grid that a search is measured against."""
@@ -86,9 +86,9 @@ def as_data(
 
 
 def size_told(size: int, count: Count, promise: float) -> Entry:
-    low, high = share_interval(count.runs - count.failed, count.runs, TRUTH_ERROR)
+    told = share_estimate(count.runs - count.failed, count.runs, 1 - TRUTH_ERROR)
     return {
-        "replicas": size, "runs": count.runs, "kept_share": count.share, "low": low, "high": high,
+        "replicas": size, "runs": count.runs, "kept_share": count.share, "low": told.low, "high": told.high,
         "promise": promise, "standing": standing(count, promise),
     }  # fmt: skip
 
@@ -157,8 +157,7 @@ def share(hits: int, of: int) -> dict[str, float]:
     """Clopper and Pearson's interval; of nothing, anything is possible."""
     if of == 0:
         return {"value": float("nan"), "low": 0.0, "high": 1.0}
-    low, high = share_interval(hits, of, ERROR)
-    return {"value": hits / of, "low": low, "high": high}
+    return interval(share_estimate(hits, of, 1 - ERROR))
 
 
 def interval(estimate: Estimate) -> dict[str, float]:

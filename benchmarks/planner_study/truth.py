@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from scipy import stats
-
 from benchmarks.planner_study.family import (
     CASES,
     Case,
@@ -19,6 +17,7 @@ from benchmarks.planner_study.family import (
     sizes_of,
     spread,
 )
+from simulator.estimates import share_estimate
 from simulator.results import source_digest, write_json
 from simulator.store import key
 
@@ -54,21 +53,12 @@ class TruthError(ValueError):
     """A file of truths about something else; the message says what to do."""
 
 
-def share_interval(hits: int, runs: int, error: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval for a probability: misses it with probability <= `error`.
-
-    >>> [round(bound, 4) for bound in share_interval(0, 300, 0.05)]
-    [0.0, 0.0122]
-    """
-    low = float(stats.beta.ppf(error / 2, hits, runs - hits + 1)) if hits else 0.0
-    high = float(stats.beta.ppf(1 - error / 2, hits + 1, runs - hits)) if hits < runs else 1.0
-    return low, high
-
-
 def standing(count: Count, promise: float, error: float = ERROR) -> Standing:
     """What the counted periods show of a size; 'unclear' while the interval holds the promise."""
-    low, high = share_interval(count.runs - count.failed, count.runs, error)
-    return "keeps" if low >= promise else "breaks" if high < promise else "unclear"
+    kept_share = share_estimate(count.runs - count.failed, count.runs, 1 - error)
+    if kept_share.low >= promise:
+        return "keeps"
+    return "breaks" if kept_share.high < promise else "unclear"
 
 
 class Stretch(NamedTuple):

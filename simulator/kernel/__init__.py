@@ -17,9 +17,10 @@ import numba
 
 def source_digest() -> str:
     """Of all that is compiled: Numba itself looks at one file when it asks whether code is stale,
-    while functions are inlined across files."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    while functions are inlined across files. And of its place: Numba knows compiled code by that,
+    so another checkout's is no use."""
     here = Path(__file__).parent
+    digest = hashlib.sha256(f"{numba.__version__} {here}".encode())
     for path in [*sorted(here.glob("*.py")), here.parent / "run.py"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ import numpy as np
 from simulator.kernel import cold, kernel
 from simulator.kernel.ending import end, lose_progress, patience_ns
 from simulator.kernel.follow_ups import come
+from simulator.kernel.journal import FAILED, LEFT, write
 from simulator.kernel.routing import luck
 from simulator.kernel.state import NEVER_NS, NO_LIMIT
 from simulator.run import LOST, REJECTED, TIMED_OUT
@@ -71,6 +72,7 @@ def hangs_up_now(s, replica_id, row, at_ns, now_ns):
     if s.fleet[0].watching:
         attempt_hangs_up(s, replica_id, row, at_ns, now_ns)
     else:
+        write(s, now_ns, LEFT, row, replica_id, PATIENCE, replica.fault)
         end(s, row, TIMED_OUT, at_ns, now_ns)
 
 
@@ -82,6 +84,7 @@ def attempt_hangs_up(s, replica_id, row, at_ns, now_ns):
         event = PATIENCE
     elif at_ns == loses_ns(s, row):
         event = LOST_RACE
+    write(s, now_ns, LEFT, row, replica_id, event, s.replicas[replica_id].fault)
     if event == TIMEOUT:
         count_timeout(s, replica_id, now_ns)
     if event == PATIENCE and not paired(s, row):
@@ -125,8 +128,10 @@ def fails(s, row, reason, at_ns, now_ns, at_once):
             outcome = REJECTED
         elif reason == TIMEOUT:
             outcome = TIMED_OUT
+        write(s, now_ns, FAILED, original, -1, reason, 0)
         end(s, row, outcome, at_ns, now_ns)
         return False
+    write(s, now_ns, FAILED, original, -1, reason, 1)
     fleet.budget -= MILLION
     request.retries += 1
     request.replica, s.hit_by[original] = s.requests[row].replica, s.hit_by[row]

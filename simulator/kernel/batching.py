@@ -8,6 +8,7 @@ from simulator.kernel import kernel
 from simulator.kernel.attempts import COMPLETION, FIRST_TOKEN, note, paired
 from simulator.kernel.decoding import decode, start_decoding, stop_decoding
 from simulator.kernel.ending import end
+from simulator.kernel.journal import DECODES, LEFT, PREFILLED, write
 from simulator.kernel.leaving import hang_up
 from simulator.kernel.prefix import release
 from simulator.kernel.queues import collect
@@ -80,6 +81,8 @@ def end_step(s, replica_id, now_ns):
         row = s.running[replica_id, position]
         request = s.requests[row]
         request.computed += request.granted
+        if request.granted > 0:
+            write(s, now_ns, PREFILLED, row, replica_id, request.granted, replica.sequences)
         if request.computed < request.prompt + request.generated:
             continue  # a partial prefill, the last of the running, or one that lacked blocks
         if request.generated > 0:
@@ -89,6 +92,7 @@ def end_step(s, replica_id, now_ns):
             first_token(s, replica_id, row, now_ns)
         request.generated += 1
         request.last_token_ns = now_ns
+        write(s, now_ns, DECODES, row, replica_id, request.generated, replica.sequences)
         start_decoding(s, replica_id, row)
     if replica.step >= replica.min_finish:
         finish(s, replica_id, now_ns)
@@ -147,6 +151,7 @@ def finish(s, replica_id, now_ns):
                 release(s, replica_id, row, request.blocks, request.computed, False)
                 # The reply of a fuller step may have taken longer than all steps since.
                 at_ns = max(end_ns, request.first_token_ns)
+                write(s, now_ns, LEFT, row, replica_id, COMPLETION, replica.fault)
                 if paired(s, row):
                     note(s, row, COMPLETION, at_ns, now_ns)
                 else:

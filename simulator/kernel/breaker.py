@@ -3,6 +3,7 @@ alone for a while."""
 
 from simulator.kernel import kernel
 from simulator.kernel.attempts import MILLION
+from simulator.kernel.journal import EJECTION, RETURN, write
 from simulator.kernel.state import EJECTED, NEVER_NS
 
 
@@ -29,6 +30,7 @@ def eject(s, replica_id, now_ns):
     ejected = fleet.ejected + 1
     if replica.back_ns < NEVER_NS or MILLION * ejected > fleet.eject_ppm * s.replicas.size:
         return
+    write(s, now_ns, EJECTION, -1, replica_id, 0, 0)
     fleet.ejected = ejected
     s.load[replica_id] += EJECTED
     replica.back_ns = now_ns + fleet.eject_ns
@@ -46,6 +48,7 @@ def bring_back(s):
         if back < 0 and replica.back_ns == back_ns:
             back, replica.back_ns = replica_id, NEVER_NS
         fleet.back_ns = min(fleet.back_ns, replica.back_ns)
+    write(s, back_ns, RETURN, -1, back, 0, 0)
     fleet.ejected -= 1
     s.load[back] -= EJECTED
     return back

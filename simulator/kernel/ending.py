@@ -3,6 +3,7 @@
 import numpy as np
 
 from simulator.kernel import kernel
+from simulator.kernel.journal import ENDED, write
 from simulator.kernel.state import NEVER_NS
 from simulator.run import COMPLETED
 
@@ -21,6 +22,7 @@ def end(s, row, outcome, at_ns, now_ns):
     request.outcome = outcome
     request.finish_ns, request.last_token_ns = at_ns, now_ns
     fleet = s.fleet[0]
+    write(s, now_ns, ENDED, row % fleet.rows, -1, outcome, 0)
     s.ended[fleet.ended] = row
     fleet.ended += 1
     if not request.counted:

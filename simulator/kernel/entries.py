@@ -57,8 +57,8 @@ def is_rejected(s, row, now_ns):
 
 
 @door
-def strand(s, row):
-    sending.strand(s, row)
+def strand(s, row, now_ns):
+    sending.strand(s, row, now_ns)
 
 
 @door

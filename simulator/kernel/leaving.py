@@ -1,9 +1,10 @@
 """Who leaves a replica before it has all its tokens: preempted, hung up, or drained."""
 
 from simulator.kernel import kernel
-from simulator.kernel.attempts import deadline_ns, hangs_up_now
+from simulator.kernel.attempts import FAILURE, deadline_ns, hangs_up_now
 from simulator.kernel.blocks import blocks_for, take_blocks
 from simulator.kernel.decoding import stop_decoding
+from simulator.kernel.journal import LEFT, PREEMPTED, write
 from simulator.kernel.prefix import disown, release
 from simulator.kernel.queues import back_to_inbox, pop_waiting, push_front, take_from_inbox
 from simulator.kernel.state import NEVER_NS
@@ -38,6 +39,7 @@ def preempt(s, replica_id, position, granted, now_ns):
         last_ns = replica.paused_ns if replica.pausing else now_ns
         request.last_token_ns = max(request.last_token_ns, last_ns)
     leave_running(s, replica_id, position, granted, True)
+    write(s, now_ns, PREEMPTED, row, replica_id, request.computed, replica.running)
     request.computed = 0
     request.preemptions += 1
     replica.stuck = False
@@ -176,7 +178,8 @@ def drain(s, replica_id, rows, now_ns):
     replica.duration_ns = replica.prefill_tokens = 0
     s.load[replica_id] -= count
     s.boundary_ns[replica_id] = s.end_ns[replica_id] = NEVER_NS
-    if replica.fault >= 0:
-        for place in range(count):
+    for place in range(count):
+        write(s, now_ns, LEFT, rows[place], replica_id, FAILURE, replica.fault)
+        if replica.fault >= 0:
             s.hit_by[rows[place]] = replica.fault
     return count

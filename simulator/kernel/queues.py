@@ -3,6 +3,7 @@
 from simulator.kernel import kernel
 from simulator.kernel.attempts import deadline_ns
 from simulator.kernel.follow_ups import look_ahead
+from simulator.kernel.journal import SENT, write
 from simulator.kernel.state import NEVER_NS
 
 
@@ -11,6 +12,7 @@ def join(s, replica_id, row, now_ns):
     """A request comes to a replica: into its inbox; a live idle replica begins at once."""
     replica, request = s.replicas[replica_id], s.requests[row]
     arrival_ns = s.arrival_ns[row]
+    write(s, now_ns, SENT, row, replica_id, replica.waiting + replica.inbox, replica.running)
     if replica.waiting + replica.inbox == 0:
         replica.unsorted, replica.newest_ns = 0, arrival_ns
     elif arrival_ns < replica.newest_ns:

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.kernel import kernel
 from simulator.kernel.blocks import blocks_for, take_blocks
+from simulator.kernel.journal import ADMITTED, write
 from simulator.kernel.leaving import preempt, victim
 from simulator.kernel.prefix import adopt, look_up, own_blocks, register, shareable_blocks
 from simulator.kernel.queues import pop_waiting, waiting_rank
@@ -51,7 +52,7 @@ def grant(s, replica_id, now_ns):
             # After a preemption nobody joins, unless a lone request has preempted itself for want
             # of blocks that others shared with it: now that it has left they can be evicted.
             if replica.running == there or replica.running == 0:
-                grant_waiting(s, replica_id, budget)
+                grant_waiting(s, replica_id, budget, now_ns)
         if mixed or settled(s, replica_id, decodes):
             return decodes
         decodes = not decodes
@@ -162,7 +163,7 @@ def grant_partial(s, replica_id, budget, now_ns):
 
 
 @kernel
-def grant_waiting(s, replica_id, budget):
+def grant_waiting(s, replica_id, budget, now_ns):
     """Waiting requests join while budget, seats and blocks last; the head holds up the rest."""
     replica = s.replicas[replica_id]
     pool = s.pools[replica.pool]
@@ -196,6 +197,7 @@ def grant_waiting(s, replica_id, budget):
         request.cached_tokens = computed
         if pool.prefix_caching:
             register_prefill(s, replica_id, row, computed + granted)
+        write(s, now_ns, ADMITTED, row, replica_id, computed, replica.running)
         s.running[replica_id, replica.running] = row
         replica.running += 1
         budget -= granted

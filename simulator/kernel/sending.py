@@ -5,6 +5,7 @@ from simulator.kernel.attempts import FAILURE, REJECTION, fails, paired
 from simulator.kernel.ending import end, lose_progress, patience_ns
 from simulator.kernel.gates import passes
 from simulator.kernel.hedging import goes, pair_up
+from simulator.kernel.journal import FULL, STRANDED, write
 from simulator.kernel.queues import join
 from simulator.kernel.routing import choose
 from simulator.run import TIMED_OUT
@@ -40,7 +41,7 @@ def route(s, row, now_ns, first, second):
     if chosen >= 0:
         send(s, chosen, row, now_ns)
     elif row < s.fleet[0].rows:
-        strand(s, row)
+        strand(s, row, now_ns)
 
 
 @kernel
@@ -52,6 +53,8 @@ def send(s, replica_id, row, now_ns):
             pair_up(s, replica_id, row)
         join(s, replica_id, row, now_ns)
     elif not is_copy:
+        replica = s.replicas[replica_id]
+        write(s, now_ns, FULL, row, replica_id, replica.waiting + replica.inbox, 0)
         fails(s, row, REJECTION, now_ns, now_ns, False)
 
 
@@ -73,9 +76,10 @@ def loses_replica(s, row, now_ns):
 
 
 @kernel
-def strand(s, row):
+def strand(s, row, now_ns):
     """No replica is routable: wait in line until one is."""
     fleet = s.fleet[0]
+    write(s, now_ns, STRANDED, row, -1, 0, 0)
     s.requests[row].next = -1
     if fleet.stranded_tail >= 0:
         s.requests[fleet.stranded_tail].next = row

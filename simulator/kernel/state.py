@@ -211,6 +211,7 @@ FLEET = np.dtype(
         ("arrivals", "i8"),
         ("first_tokens", "i8"),
         ("ttft_ns", "i8"),  # summed over those
+        ("journaled", "i8"),  # entries of the journal, with those that found no place
     ],
     align=True,
 )
@@ -298,6 +299,8 @@ class State(NamedTuple):
     """PAIR[N requests]: those that were sent twice; empty without hedging."""
     samples: Any
     """float64[samples, 5]: time_s, replicas up, waiting, running, share of KV blocks used."""
+    journal: Any
+    """ENTRY[...] (journal.py); empty: none is kept."""
 
 
 @kernel

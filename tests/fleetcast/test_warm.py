@@ -17,10 +17,6 @@ import pytest
 import reports.page
 import simulator.monte_carlo
 from fleetcast.__main__ import main
-from fleetcast.progress import Verdicts, roughly
-from planner.search import SCREENING, Promise
-from planner.sequential import accept_boundary
-from simulator.monte_carlo import Trial
 
 TINY = """\
 version: 1
@@ -143,44 +139,6 @@ def test_a_plan_removes_runs_of_other_versions(planned):
     old.write_text("")
     planned("out")
     assert not old.parent.parent.exists()
-
-
-# --- progress -------------------------------------------------------------------------------------
-
-
-class Listening:
-    """Stands for a line on a terminal."""
-
-    def tell(self, text, done, total):
-        self.told = (re.sub(r"\d+ s left", "N s left", text), done, total)
-
-
-def test_progress_names_the_periods_that_are_needed_at_least():
-    line = Listening()
-    verdicts = Verdicts(line, Promise(0.99, 0.95), 16)
-
-    def told(replicas, replication, kept=True):
-        verdicts(Trial(replicas, replication), kept)
-        return line.told
-
-    assert told(5, SCREENING + 2) == ("screening 5 replicas: period 3 kept", 3, None)
-    # Three quarters of alpha belong to the first round, half of that to no failure.
-    first, second = accept_boundary(0.99, 0.75 * 0.05, 6000)[:2]
-    assert 0.99**first <= 0.75 * 0.05 / 2 < 0.99 ** (first - 1)
-    assert told(5, 0)[1:] == (1, first)
-    assert told(5, 0)[0] == f"certifying 5 replicas: period 1 kept, at least {first} needed"
-    assert told(5, 1)[0].endswith(f"period 2 kept, at least {first} needed, N s left")
-    assert told(5, 2, kept=False)[1:] == (3, second)
-    assert told(6, 2)[1:] == (3, first), "the next size has not failed"
-    assert told(5, 3)[1:] == (4, second)
-    assert told(6, 0)[1:] == (1, None), "an inherited pass that is run after all"
-    assert told(4, 3)[1:] == (4, None), "one fewer is no candidate"
-    assert told(5, 999)[1:] == (1000, None), "this size is done, others are not"
-
-
-@pytest.mark.parametrize("seconds, text", [(42.3, "42 s"), (400.0, "7 min"), (9000.0, "2.5 h")])
-def test_time_left_is_told_roughly(seconds, text):
-    assert roughly(seconds) == text
 
 
 # --- processes of their own -----------------------------------------------------------------------

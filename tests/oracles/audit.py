@@ -72,32 +72,31 @@ def audit_arrivals(s: State, now_ns: int) -> tuple[Any, list[int]]:
 
 def listed(s: State, head: int, tail: int) -> list[int]:
     """The rows of a list of requests."""
-    rows = []
+    rows, following = [], s.requests.view(np.ndarray)["next"]
     while head >= 0:
         rows.append(head)
-        head = int(s.requests[head].next)
+        head = int(following[head])
     assert tail == (rows[-1] if rows else -1)
     return rows
 
 
 def audit_queues(s: State, replica_id: int) -> tuple[list[int], list[int]]:
     """Waiting, in order of precedence, and the inbox."""
-    replica = s.replicas[replica_id]
-    waiting: list[int] = []
-    for rank, (head, tail) in enumerate(s.waiting[replica_id].tolist()):
-        rows = listed(s, head, tail)
-        assert not s.pools[replica.pool].priority or {s.requests[r].rank for r in rows} <= {rank}
-        waiting += rows
+    replica, requests = s.replicas[replica_id], s.requests.view(np.ndarray)
+    ranks = [listed(s, head, tail) for head, tail in s.waiting[replica_id].tolist()]
+    waiting = [row for rows in ranks for row in rows]
+    if s.pools[replica.pool].priority:
+        expected = [rank for rank, rows in enumerate(ranks) for _ in rows]
+        assert requests["rank"][waiting].tolist() == expected
     inbox = listed(s, int(replica.inbox_head), int(replica.inbox_tail))
     assert (replica.waiting, replica.inbox) == (len(waiting), len(inbox))
-    joined = [int(s.requests[row].joined_ns) for row in inbox]
+    joined = requests["joined_ns"][inbox].tolist()
     assert joined == sorted(joined)
     assert replica.inbox_ns == (joined[0] if joined else NEVER_NS)
     assert s.load[replica_id] % CLOSED == replica.running + len(waiting) + len(inbox)
-    for row in [*waiting, *inbox]:
-        request = s.requests[row]
-        assert request.computed == request.blocks == request.shared == request.segments == 0
-        assert request.replica == replica_id
+    held = requests[[*waiting, *inbox]]
+    assert not any(held[name].any() for name in ("computed", "blocks", "shared", "segments"))
+    assert (held["replica"] == replica_id).all()
     return waiting, inbox
 
 

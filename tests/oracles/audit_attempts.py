@@ -15,28 +15,28 @@ def audit_attempts(s: State, held: Sequence[int]) -> None:
     assert fleet.noted == 0, "what happened to attempts was looked at"
     assert 0 <= fleet.budget <= fleet.budget_most
     assert (s.requests.retries <= fleet.retries).all()
-    racers = np.zeros(s.replicas.size, dtype=int)
-    for row, pair in enumerate(s.pairs):
-        here = [place for place in (row, row + rows) if place in held]
-        assert not (pair.open and pair.winner)
-        assert not pair.open or pair.around == ORIGINAL + COPY == len(here) + 1
-        if pair.around:
-            assert pair.around == sum(ORIGINAL if place == row else COPY for place in here)
-        else:
-            assert here in ([], [row]), "a copy is there only as one of two"
-        racers[s.requests[here].replica] += pair.open
-    assert s.replicas.racers.tolist() == racers.tolist()
+    here = np.isin(np.arange(2 * s.pairs.size), held).reshape(2, -1)
+    pairs, (original, copy) = s.pairs.view(np.ndarray), here
+    is_open, around = pairs["open"] == 1, pairs["around"]
+    assert not pairs["winner"][is_open].any()
+    assert (around[is_open] == ORIGINAL + COPY).all() and here[:, is_open].all()
+    raced = around > 0
+    assert (around == ORIGINAL * original + COPY * copy)[raced].all()
+    assert not copy[~raced].any(), "a copy is there only as one of two"
+    (racing,) = np.nonzero(is_open)
+    racers = s.requests.view(np.ndarray)["replica"][np.concatenate([racing, racing + rows])]
+    assert s.replicas.racers.tolist() == np.bincount(racers, minlength=s.replicas.size).tolist()
 
 
 def held_attempts(s: State, held: Sequence[int]) -> list[int]:
     """The requests that have an attempt that matters: held, and neither ended by the other one nor
     the one that was lost; each once."""
-    rows, found = int(s.fleet[0].rows), set()
-    for row in held:
-        pair = s.pairs[row % rows] if s.pairs.size else None
-        if pair is None or not pair.around or not pair.completed:
-            found.add(row % rows)
-    return sorted(found)
+    rows = np.array(held, dtype=int) % int(s.fleet[0].rows)
+    if s.pairs.size:
+        pairs = s.pairs.view(np.ndarray)[rows]
+        rows = rows[(pairs["around"] == 0) | (pairs["completed"] == 0)]
+    found: list[int] = np.unique(rows).tolist()
+    return found
 
 
 def audit_breaker(s: State) -> None:
@@ -56,10 +56,11 @@ def audit_breaker(s: State) -> None:
 def deadlines_ns(s: State, held: Sequence[int]) -> Any:
     """When the clients of requests that replicas hold hang up."""
     fleet, rows = s.fleet[0], int(s.fleet[0].rows)
-    requests, patience_ns = s.requests[held], s.arrival_ns[held] + fleet.timeout_ns
+    requests = s.requests.view(np.ndarray)[held]
+    patience_ns = s.arrival_ns[held] + fleet.timeout_ns
     waits_ns = np.where(
-        requests.first_token_ns == NEVER_NS,
-        requests.joined_ns + fleet.first_token_timeout_ns,
+        requests["first_token_ns"] == NEVER_NS,
+        requests["joined_ns"] + fleet.first_token_timeout_ns,
         NEVER_NS,
     )
     lost_ns = np.full(len(held), NEVER_NS)

@@ -18,16 +18,20 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.data_plane import Limits, Observation, Outcome, Setup
+from simulator.journal import in_order
+from simulator.kernel.journal import ENTRY
 from simulator.kernel.state import NEVER_NS
 from simulator.plane import Plane
 from simulator.run import COMPLETED, LOST, REJECTED, TIMED_OUT, UNFINISHED
 from simulator.traffic import Chains
-from tests.oracles.fuzz_cases import Case, looks_unequal, random_case
+from tests.oracles.fuzz_cases import Case, journals_unequal, looks_unequal, random_case
 from tests.oracles.twin import Twin
 from tests.oracles.twin_engine import Request, Scheduler, Step
 
 AT_ONCE = 20
 """Cases that a worker takes together."""
+JOURNAL = 200_000
+"""Entries: more than a case comes to."""
 SHOWN = 10
 """Cases whose differences are printed."""
 
@@ -89,22 +93,29 @@ class Watched(Twin):
 
 def compare(seed: int) -> Comparison:
     """Play the case of a seed on both planes."""
-    case, twins = random_case(seed), []
+    case, twins, planes = random_case(seed), [], []
 
     def watched(setup: Setup) -> Twin:
         twins.append(Watched(setup))
         return twins[0]
 
+    def journaling(setup: Setup) -> Plane:
+        planes.append(Plane(setup, JOURNAL))
+        return planes[0]
+
     looks: tuple[list[Observation], list[Observation]] = [], []
     expected = case.play(watched, looks[0])
     try:
         with np.errstate(over="ignore"):  # 64-bit hashes wrap around
-            outcome = case.play(Plane, looks[1])
+            outcome = case.play(journaling, looks[1])
         differences = case.differences(expected, outcome)
         if not expected.stopped_early and not outcome.stopped_early:
             differences += looks_unequal(*looks)
+            journals = in_order(np.array(twins[0].journal, ENTRY)), planes[0].journal
+            differences += journals_unequal(case, expected, *journals)
     except Exception:  # it is a difference, and the other seeds are to be played, too
         differences = [f"the plane raised {traceback.format_exc(limit=-3)}"]
+    twins[0].happened["journal entries"] = len(twins[0].journal)
     return Comparison(seed, differences, seen(case, expected, twins[0].happened))
 
 

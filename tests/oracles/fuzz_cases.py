@@ -16,6 +16,8 @@ import simpy
 from numpy.typing import NDArray
 
 from simulator.data_plane import DataPlane, Observation, Outcome, Setup
+from simulator.journal import Entries
+from simulator.kernel.journal import ENDED
 from simulator.traffic import NS_PER_S
 from tests.oracles.fuzz_clients import (
     random_attempts,
@@ -143,6 +145,27 @@ def looks_unequal(a: Iterable[Observation], b: Iterable[Observation]) -> list[st
         for name in Observation._fields
         for difference in unequal(name, getattr(one, name), getattr(other, name))
     ]
+
+
+def journals_unequal(case: Case, outcome: Outcome, a: Entries, b: Entries) -> list[str]:
+    """The first entries that differ. Where the run may end before `end_ns`, only those of counted
+    requests are looked at, up to their ends: what comes later depends on when that is."""
+    if case.end_ns != case.setup.horizon_ns:
+        a, b = (until_the_end(journal, case.counted(outcome)) for journal in (a, b))
+    for place in range(max(a.size, b.size)):
+        one, other = (journal[place : place + 1].tolist() for journal in (a, b))
+        if one != other:
+            return [f"journal: {a.size} and {b.size} entries; at {place}: {one} != {other}"]
+    return []
+
+
+def until_the_end(journal: Entries, counted: NDArray[np.bool_]) -> Entries:
+    """Entries of counted requests and their copies, as long as they have not ended."""
+    row = journal["row"] % counted.size
+    ends_ns = np.full(counted.size, np.iinfo(np.int64).max)
+    ended = journal[journal["event"] == ENDED]
+    ends_ns[ended["row"]] = ended["ns"]
+    return journal[(journal["row"] >= 0) & counted[row] & (journal["ns"] <= ends_ns[row])]
 
 
 ROW_COLUMNS = (

@@ -16,6 +16,8 @@ import numpy as np
 import simpy
 
 from simulator.data_plane import Ints, Observation, Outcome, Setup
+from simulator.kernel.attempts import COMPLETION, LOST_RACE, PATIENCE, TIMEOUT
+from simulator.kernel.journal import ENDED, FAILED, FULL, LEFT, STRANDED
 from simulator.kernel.state import NEVER_NS
 from simulator.run import COMPLETED, REJECTED, TIMED_OUT, UNFINISHED
 from tests.oracles.twin_arrivals import Arrivals
@@ -28,6 +30,16 @@ from tests.oracles.twin_hedging import Hedges
 from tests.oracles.twin_replica import END, SAMPLE, SETTLE, Counts, Replica, Wake
 from tests.oracles.twin_requests import requests_of
 from tests.oracles.twin_routing import router, view_of_replica, view_of_request
+
+HOW = {
+    Left.COMPLETED: COMPLETION,
+    Left.OUT_OF_PATIENCE: PATIENCE,
+    Left.NO_FIRST_TOKEN: TIMEOUT,
+    Left.LOST_RACE: LOST_RACE,
+}
+"""As the journal tells it."""
+REASONS = tuple(Reason)
+"""In the journal's order."""
 
 
 class Twin:
@@ -54,6 +66,8 @@ class Twin:
         """To be looked at after all boundaries of the present instant."""
         self.counts = Counts()
         self.samples: list[tuple[float, ...]] = []
+        self.journal: list[tuple[int, ...]] = []
+        """As simulator/kernel/journal.py has it."""
         self.counted_left = int(setup.counted.sum())
         self.violations_left = [allowance.violations for allowance in setup.allowances]
         self.stopped_early = self.over = False
@@ -142,6 +156,7 @@ class Twin:
             self.failed(request, Reason.REJECTION, now_ns)
             return
         if not able:
+            self.write(STRANDED, request, -1)
             self.waiting_for_a_replica.append(request)
             return
         if setup.routing_rule is not None:
@@ -150,6 +165,8 @@ class Twin:
         else:
             chosen = self.router(request, able)
         if chosen is None or self.is_full(chosen):
+            if chosen is not None:
+                self.write(FULL, request, chosen.id, chosen.queued, 0)
             self.failed(request, Reason.REJECTION, now_ns)
         else:
             self.hand_over(request, chosen)
@@ -185,6 +202,7 @@ class Twin:
     def left(self, request: Request, how: Left) -> None:
         """It has left its replica at a boundary."""
         request.held, request.left = False, how
+        self.write(LEFT, request, request.replica, HOW[how], self.replicas[request.replica].fault)
         if how is Left.NO_FIRST_TOKEN:
             self.breaker.timed_out(request.replica)
         if request.race is not None or how is Left.NO_FIRST_TOKEN:
@@ -214,7 +232,9 @@ class Twin:
         if reason is Reason.FAILURE and request.patience_ns <= self.env.now:
             self.end(request, TIMED_OUT, request.patience_ns)
             return
-        if not self.clients.try_again(request, reason):
+        again = self.clients.try_again(request, reason)
+        self.write(FAILED, request, -1, REASONS.index(reason), int(again))
+        if not again:
             self.end(request, ENDS[reason], at_ns)
             return
         request.retries += 1
@@ -232,6 +252,7 @@ class Twin:
     def end(self, request: Request, outcome: int, at_ns: int) -> None:
         """A request leaves, once and for all."""
         assert request.outcome == UNFINISHED, "a request ends once"
+        self.write(ENDED, request, -1, outcome, 0)
         request.outcome, request.story.finish_ns = outcome, at_ns
         self.arrivals.ended(request)
         if not request.counted:
@@ -250,7 +271,13 @@ class Twin:
             if request.outcome == UNFINISHED and request.patience_ns <= self.env.now:
                 request.outcome, request.finish_ns = TIMED_OUT, request.patience_ns
 
-    # The clock.
+    # The clock, and the journal.
+
+    def write(
+        self, event: int, request: Request | None, replica: int, value: int = 0, beside: int = 0
+    ) -> None:
+        lot = -1 if request is None else request.lot
+        self.journal.append((self.env.now, event, lot, replica, value, beside))
 
     def in_period(self, now_ns: int) -> bool:
         return 0 <= now_ns < self.setup.horizon_ns

@@ -3,6 +3,7 @@
 from typing import Any
 
 from simulator.data_plane import Breaker
+from simulator.kernel.journal import EJECTION, RETURN
 from tests.oracles.twin_attempts import MILLION
 from tests.oracles.twin_replica import BACK, Wake
 
@@ -40,12 +41,14 @@ class CircuitBreaker:
             self.twin.happened["ejections refused"] += 1
             return
         self.twin.happened["ejections"] += 1
+        self.twin.write(EJECTION, None, id)
         replicas[id].ejected = True
         back = Wake(self.twin.env, self.rules.eject_ns, BACK)
         back.callbacks.append(lambda event: self.back(id))
 
     def back(self, id: int) -> None:
         replica = self.twin.replicas[id]
+        self.twin.write(RETURN, None, id)
         replica.ejected = False
         if replica.routable:
             self.twin.happened["reopenings with stranded"] += self.twin.stranded() > 0

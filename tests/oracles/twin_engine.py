@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from simulator.data_plane import Limits
+from simulator.kernel.journal import ADMITTED, DECODES, PREEMPTED, PREFILLED
 from simulator.kernel.state import NEVER_NS
 from simulator.run import UNFINISHED
 from tests.oracles.twin_cache import Holding, PlainBlocks, PrefixCache, shareable
@@ -153,6 +154,8 @@ class Scheduler:
         self.inbox: list[Request] = []
         self.waiting: list[Request] = []
         self.running: list[Request] = []
+        self.told: list[tuple[int, Request, int, int]] = []
+        """For the journal: (event, request, value, beside), until its replica writes them down."""
         self.clear_memory()
 
     def clear_memory(self) -> None:
@@ -179,9 +182,13 @@ class Scheduler:
         completed = []
         for request, tokens in granted.items():
             request.computed += tokens
+            if not request.decoding:
+                self.told.append((PREFILLED, request, tokens, len(granted)))
             if request.computed < request.prompt + request.generated:
                 continue
             request.generated += 1
+            if not request.decoding:
+                self.told.append((DECODES, request, request.generated, len(granted)))
             request.decoding = True
             if request.generated == 1:
                 request.first_token_ns = now_ns + reply_ns
@@ -298,6 +305,7 @@ class Scheduler:
         victim = next(r for r in reversed(self.running) if self.number(r) == highest)
         self.running.remove(victim)
         self.memory.leave(victim, preempted=True)
+        self.told.append((PREEMPTED, victim, victim.computed, len(self.running)))
         victim.computed, victim.decoding = 0, False
         victim.preemptions += 1
         self.waiting.insert(bisect_left(self.waiting, highest, key=self.number), victim)
@@ -318,6 +326,7 @@ class Scheduler:
                 return
             if not limits.chunked_prefill and tokens < min(todo, limits.max_num_batched_tokens):
                 return
+            self.told.append((ADMITTED, request, cached_tokens, len(self.running)))
             self.running.append(self.waiting.pop(0))
             memory.take(request, found, new)
             request.computed = request.cached_tokens = cached_tokens

@@ -11,6 +11,8 @@ from typing import Any
 import simpy
 
 from simulator.data_plane import Pool
+from simulator.kernel.attempts import FAILURE
+from simulator.kernel.journal import LEFT, SENT
 from simulator.kernel.step_time import in_python
 from tests.oracles.twin_engine import Left, Request, Scheduler, Step
 
@@ -58,6 +60,7 @@ class Replica:
 
     def take(self, request: Request) -> None:
         request.replica, request.held, request.left = self.id, True, None
+        self.twin.write(SENT, request, self.id, self.queued, len(self.scheduler.running))
         self.scheduler.join(request, self.twin.env.now)
         if not self.up:
             self.await_hang_up(request)
@@ -80,9 +83,16 @@ class Replica:
         self.hang_up()
         scheduler.read_inbox(previous_ns)
         self.step, self.next = scheduler.compose(), None
+        self.write_told()
         if self.step is not None:
             self.begin_ns = now_ns
             self.wake_in(self.duration_ns(self.step))
+
+    def write_told(self) -> None:
+        """What the scheduler has told."""
+        for event, request, value, beside in self.scheduler.told:
+            self.twin.write(event, request, self.id, value, beside)
+        self.scheduler.told.clear()
 
     def hang_up(self) -> None:
         """Rule 2; on a dead replica it is the fault's doing."""
@@ -104,6 +114,7 @@ class Replica:
         counts.prefill_tokens += step.prefill_tokens
         reply_ns = self.reply.fixed_ns + self.reply.sequence_ns * len(step.granted)
         completed = self.scheduler.end_step(step.granted, now_ns, counts.gaps, reply_ns)
+        self.write_told()
         for request in step.granted:
             if request.generated == 1 and request.last_token_ns == now_ns:
                 self.twin.first_token(request)
@@ -154,6 +165,7 @@ class Replica:
         self.scheduler.drain()
         for request in everyone:
             self.hit(request)
+            self.twin.write(LEFT, request, self.id, FAILURE, self.fault)
             request.held, request.left = False, Left.DRAINED
         return everyone
 

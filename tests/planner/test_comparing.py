@@ -21,11 +21,11 @@ from planner.comparing import (
     rank_reach,
     rank_tail,
     rank_tails,
-    share_interval,
     shares_p_value,
     unpaired,
 )
 from planner.sequential import accept_boundary
+from simulator.estimates import share_estimate
 
 LEVELS = (0.2, 0.05, 0.01, 0.002)
 values = st.one_of(st.floats(-5, 5), st.sampled_from([0.0, 1.0, inf]))
@@ -83,7 +83,7 @@ def test_fisher_errs_at_most_as_often_as_it_says(p):
 
 @pytest.mark.parametrize("hits", [0, 3, 20])
 def test_clopper_and_pearson_end_where_a_test_would(hits):
-    low, high = share_interval(hits, 20)
+    _, low, high, _ = share_estimate(hits, 20)
     assert hits == 0 or stats.binom.sf(hits - 1, 20, low) == pytest.approx(0.025)
     assert hits == 20 or stats.binom.cdf(hits, 20, high) == pytest.approx(0.025)
 

@@ -10,6 +10,9 @@ from tests.scenarios.conftest import HEAD
 H100_AND_A100 = "price: {h100-sxm-80gb: 3 USD/h, a100-sxm-80gb: 2 USD/h}\n"
 
 
+SPOT = "{name: spot, replicas: 1, replica: {gpu: a100-sxm-80gb, engine: {name: vllm}}}"
+
+
 @pytest.fixture
 def loaded(tmp_path):
     """Loads the head, more text, and overrides."""
@@ -81,6 +84,14 @@ def test_a_manifest_carries_the_facts_and_not_the_names(loaded):
     assert [line.scenario for line in lines(again)] == [line.scenario for line in lines(scenario)]
 
 
+def test_a_choice_names_members_of_lists_and_the_manifest_their_positions(loaded):
+    fleet = f"fleet: {{replicas: 2, others: [{SPOT}]}}\n"
+    scenario = loaded(fleet, plan("{fleet.others.spot.replicas: [1, 2]}"))
+    assert scenario.plan.choices == {"fleet.others.0.replicas": (1, 2)}
+    sizes = [line.scenario.fleet.others[0].replicas for line in lines(scenario)]
+    assert sizes == [1, 2]
+
+
 def test_a_variant_differs_in_what_was_changed_alone(loaded):
     scenario = loaded("")
     faster = variant(scenario, {"traffic.0.arrivals.rate": "99/s"})
@@ -94,6 +105,7 @@ def test_a_variant_differs_in_what_was_changed_alone(loaded):
     "choices, rest, told",
     [
         ("{replica.gpu: [h100x]}", "", "plan.choices.replica.gpu.0: got 'h100x'"),
+        ("{fleet.others.sopt.replicas: 1..2}", "", "plan.choices.fleet.others.sopt.replicas: no"),
         ("{replica.gpus: [1, 2]}", "", "plan.choices.replica.gpus: unknown key"),
         ("{fleet.others.3.replicas: 1..2}", "", "plan.choices.fleet.others.3.replicas: no such"),
         ("{traffic.0.arrivals.rate: [1/s]}", "", "plan.choices.traffic.0.arrivals.rate: not ours "

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from fleetcast.__main__ import main
 from scenarios.catalogue import load_catalogue
+from scenarios.document import place_of
 from scenarios.faults import ScenarioError
 from scenarios.fleet import ColdStart, Replica
 from scenarios.loading import load, restore
@@ -886,10 +887,15 @@ def test_an_override_mends_a_fault(folder):
         ("horizon=30", "--set horizon=30: horizon: got 30\n    allowed: a time with its unit"),
         ("replica.gpu=h200", "--set replica.gpu=h200: replica.gpu: got 'h200'"),
         ("replica.gpus=3", "--set replica.gpus=3: replica.gpus: unknown key"),
-        ("traffic.3.arrivals.rate=7/s", "traffic.3.arrivals.rate: no such place\n    allowed: keys "
-         "of mappings and, for lists, positions from 0"),
+        ("traffic.3.arrivals.rate=7/s", "traffic.3.arrivals.rate: no such place\n    allowed: "
+         "chat; or a position, from 0"),
+        ("traffic.chta.arrivals.rate=7/s", "traffic.chta.arrivals.rate: no such place\n    "
+         "allowed: chat; or a position, from 0\n    did you mean `chat`?"),
+        ("traffic.chat.arrivals.rate=7", "--set traffic.chat.arrivals.rate=7: "
+         "traffic.0.arrivals.rate: got 7\n    allowed: a rate"),
         ("traffic.x=1", "--set traffic.x=1: traffic.x: no such place"),
-        ("horizon.x=1", "--set horizon.x=1: horizon.x: no such place"),
+        ("horizon.x=1", "--set horizon.x=1: horizon.x: no such place\n    allowed: keys of "
+         "mappings and, for lists, positions from 0"),
         ("replica.0=1", "--set replica.0=1: replica.0: got 0"),
         ("seed=[1", "--set seed=[1:1:3: not YAML:"),
         ("fleet={replicas: 1, replicas: 2}", "fleet.replicas: duplicate key"),
@@ -897,6 +903,18 @@ def test_an_override_mends_a_fault(folder):
 )  # fmt: skip
 def test_a_wrong_override_is_named_as_its_place(folder, override, message):
     assert message in faults(BASE, override)
+
+
+def test_an_override_finds_members_of_lists_by_name(folder):
+    """A position stays a position, whatever members are called; names may have dots."""
+    assert loaded(BASE, "traffic.chat.arrivals.rate=7/s") == loaded(
+        BASE, "traffic.0.arrivals.rate=7/s"
+    )
+    dots = BASE.replace("name: chat", "name: gpt-4.1")
+    assert loaded(dots, "traffic.gpt-4.1.arrivals.rate=7/s").traffic[0].arrivals.rate_per_s == 7.0
+    pair = {"list": [{"name": "1"}, {"name": "0"}, 3]}
+    assert place_of(pair, "list.0.x") == ("list", 0, "x")
+    assert place_of(pair, "list.2") == ("list", 2) and place_of(pair, "no.x") == ("no", "x")
 
 
 def test_faults_of_overrides_come_after_those_of_the_file(folder):

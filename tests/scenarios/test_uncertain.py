@@ -52,6 +52,8 @@ def test_the_number_stands_where_it_stood_and_its_spread_apart(loaded):
         f"uncertain={{{RATE}: {{within: 0.2}}}}",
         f"uncertain.{RATE}={{within: 20%}}",
         f"uncertain.{RATE}.within=20%",
+        "uncertain.traffic.chat.arrivals.rate.within=20%",
+        "uncertain={traffic.chat.arrivals.rate: {within: 20%}}",
     ],
 )
 def test_all_ways_to_say_it_are_one_scenario(loaded, override):

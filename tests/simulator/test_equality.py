@@ -59,6 +59,7 @@ LEAST_SEEN = {
     "follow-ups that never arrived": 2_000,
     "follow-ups at equal instants": 200,
     "arrivals after a failure": 300,
+    "journal entries": 100_000,
     "looks": 2_000,
     "tokens lost": 15_000,
     "hit by a fault": 700,

@@ -1,5 +1,5 @@
-"""`fleetcast report DIR`: the report of a finished plan or simulation. Several result sets go side
-by side: fleetcast/comparing.py."""
+"""`fleetcast report DIR`: the report of a finished plan, simulation or sweep. Several result sets
+go side by side: fleetcast/comparing.py."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from fleetcast.places import existing_place
               help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
 @options.output
 def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
-    """Draw the report (HTML, PNG and SVG) of the finished plan or simulation in DIR, a folder or
-    s3://bucket/prefix.
+    """Draw the report (HTML, PNG and SVG) of the finished plan, simulation or sweep in DIR, a
+    folder or s3://bucket/prefix.
 
     Of several of them: compare each with the first, tell what changed and whether it is more than
     noise, and draw both. The last three options are for that.
@@ -36,10 +36,12 @@ def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) 
 def draw_again(place: str) -> None:
     from reports.folder import OtherResults
     from reports.page import write_report
+    from reports.sweep_page import write_sweep_page
 
     with existing_place(place) as (folder, name):
+        swept = (folder / "sweep.json").exists()
         try:
-            page = write_report(folder)
+            page = write_sweep_page(folder) if swept else write_report(folder)
         except OtherResults as error:
             raise Stop(str(error).replace(str(folder), name)) from error
     click.echo(f"{name}/{page.name}")

@@ -9,10 +9,12 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
+from fleetcast.places import results_place
 from fleetcast.sweep_question import Asked, sweep_of
 from planner.sweep_design import CELLS_MAX, DesignKind
 
 REPLICATIONS = 20
+OTHERS = {"plan.json": "a plan", "simulation.json": "a simulation"}
 
 
 @click.command("sweep")
@@ -36,7 +38,7 @@ REPLICATIONS = 20
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="With --check: its verdicts as JUnit XML.")  # fmt: skip
 def command(
-    file: Path, overrides: tuple[str, ...], seed: int | None, out: Path | None, output: str,
+    file: Path, overrides: tuple[str, ...], seed: int | None, out: str | None, output: str,
     machines: options.Machines, runs: Path, design: DesignKind, cells: int | None,
     replications: int | None, share: str | None, checks: bool, junit: Path | None,
 ) -> None:  # fmt: skip
@@ -50,6 +52,8 @@ def command(
     from fleetcast.shard import parse_shard
     from fleetcast.sweep_check import run_check
     from fleetcast.sweep_runs import run_share, run_sweep
+    from reports.sweep_lines import sweep_lines
+    from reports.sweep_page import write_sweep_page
 
     wrong = wrong_together(checks, junit, share, replications, out)
     shard = None if share is None else parse_shard(share)
@@ -62,14 +66,20 @@ def command(
         done = run_share(sweep, count, shard, machines, runs)
         click.echo(json.dumps(done, indent=2) if output == "json" else shard_line(done))
         return
-    folder = options.results_folder(out or Path("out") / f"{sweep.base.name}-sweep")
-    if (folder / "plan.json").exists():
-        raise Stop(f"{folder} holds a plan and its evidence; --out names another folder")
-    show(run_sweep(sweep, asked, count, folder, machines, runs), folder, output)
+    with results_place(out, Path("out") / f"{sweep.base.name}-sweep") as (folder, name):
+        for other in OTHERS:
+            if (folder / other).exists():
+                raise Stop(f"{name} holds {OTHERS[other]}; --out names another folder")
+        data = run_sweep(sweep, asked, count, folder, machines, runs)
+        page = write_sweep_page(folder)
+    if output == "json":
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo("\n".join([*sweep_lines(data), f"  report: {name}/{page.name}"]))
 
 
 def wrong_together(
-    checks: bool, junit: Path | None, share: str | None, replications: int | None, out: Path | None
+    checks: bool, junit: Path | None, share: str | None, replications: int | None, out: str | None
 ) -> list[str]:
     """What is wrong with options that do not go together."""
     reasons = {
@@ -89,14 +99,3 @@ def shard_line(data: dict[str, Any]) -> str:
         f"{data['name']}, shard {data['shard']} of {data['shards']}: {data['own']:,} of "
         f"{data['periods']:,} periods of {data['cells']:,} cells"
     )
-
-
-def show(data: dict[str, Any], folder: Path, output: str) -> None:
-    from reports.sweep_lines import sweep_lines
-    from reports.sweep_page import write_sweep_page
-
-    page = write_sweep_page(folder)
-    if output == "json":
-        click.echo(json.dumps(data, indent=2))
-    else:
-        click.echo("\n".join([*sweep_lines(data), f"  report: {page}"]))

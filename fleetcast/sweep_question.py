@@ -1,6 +1,5 @@
 """What a sweep is asked: its cells, or everything that is wrong with them."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,13 +27,11 @@ class Asked(NamedTuple):
     """How many cells a design draws."""
 
     def command(self, replications: int) -> str:
-        """The command again, but for where it computes and what it prints."""
-        words = ["fleetcast", "sweep", str(self.file)]
-        words += [word for text in self.overrides for word in ("--set", text)]
-        words += [] if self.seed is None else ["--seed", str(self.seed)]
-        words += [] if self.design == "grid" else ["--design", self.design]
-        words += [] if self.drawn is None else ["--cells", str(self.drawn)]
-        return shlex.join([*words, "--replications", str(replications)])
+        """The command that asks for the same."""
+        design = [] if self.design == "grid" else ["--design", self.design]
+        cells = [] if self.drawn is None else ["--cells", str(self.drawn)]
+        more = (*design, *cells, "--replications", str(replications))
+        return options.asked("sweep", self.file, self.overrides, self.seed, *more)
 
 
 class Sweep(NamedTuple):

@@ -30,10 +30,9 @@ def still_holds(
     promise = promise_of(scenario)
     shared = promise._replace(confidence=1.0 - promise.alpha / one_of)
     evidence = Evidence(shared if one_of > 1 else promise, promise.alpha)
-    known = evidence.known.setdefault(replicas, {})
     for index in range(promise.runs_max):
         trial = Trial(replicas, FRESH + index, complete=False)
-        known[index] = kept(*asked(scenario, trial))
+        evidence.learn(replicas, index, kept(*asked(scenario, trial)))
         evidence.runs[replicas] = index + 1
         if evidence.status(replicas) != "undecided":
             break

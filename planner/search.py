@@ -97,6 +97,8 @@ class Evidence:
     sharing: int = 1
     """Among how many sizes alpha is shared: one where larger fleets inherit passes."""
     known: dict[int, dict[int, bool]] = field(default_factory=dict)
+    failures: dict[int, int] = field(default_factory=dict)
+    """How many of those failed, which is asked after every run."""
     runs: dict[int, int] = field(default_factory=dict)
     """How many replications, from 0 on, each size has an answer for, run or inherited."""
 
@@ -107,7 +109,7 @@ class Evidence:
     inherited_failed: int = 0
 
     def failed(self, replicas: int) -> int:
-        return sum(not kept for kept in self.known.get(replicas, {}).values())
+        return self.failures.get(replicas, 0)
 
     def status(self, replicas: int) -> Status:
         runs, failed = self.runs.get(replicas, 0), self.failed(replicas)
@@ -126,10 +128,13 @@ class Evidence:
 
     def ask(self, replicas: int, replication: int, complete: bool) -> Generator[Trial, bool, bool]:
         """Run one replication of one size, unless its verdict is known."""
-        known = self.known.setdefault(replicas, {})
-        if replication not in known:
-            known[replication] = yield Trial(replicas, replication, complete)
-        return known[replication]
+        if replication not in self.known.get(replicas, {}):
+            self.learn(replicas, replication, (yield Trial(replicas, replication, complete)))
+        return self.known[replicas][replication]
+
+    def learn(self, replicas: int, replication: int, kept: bool) -> None:
+        self.known.setdefault(replicas, {})[replication] = kept
+        self.failures[replicas] = self.failed(replicas) + (not kept)
 
     def tallies(self) -> tuple[Tally, ...]:
         return tuple(

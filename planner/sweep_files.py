@@ -1,8 +1,8 @@
 """What a sweep leaves in its folder: a data set with a partition per cell, a summary, a manifest.
 
 replications/cell=0001/part-0.parquet    each period of the first cell
-cells.parquet, sweep.json                the cells, as a table and as data
-manifest.json                            where it comes from; the last one, so that it means done
+cells.parquet, manifest.json             the cells as a table; where all of it comes from
+sweep.json                               the cells as data; the last one, so that it means done
 """
 
 import shutil
@@ -17,7 +17,7 @@ from planner.metrics import Figures
 from planner.sweep import Cell
 from planner.sweep_data import cells_table, periods_table, told_at
 from scenarios.model import Scenario
-from simulator.results import TableFile, manifest, write_json
+from simulator.results import manifest, write_frame, write_json, write_parquet
 from simulator.tables import replications_schema
 
 Data = dict[str, Any]
@@ -39,13 +39,12 @@ def write_sweep(
 ) -> None:
     """Write everything but the page. What an earlier sweep left there goes first: a partition too
     many would be read with the others."""
-    (folder / "manifest.json").unlink(missing_ok=True)
+    (folder / "sweep.json").unlink(missing_ok=True)
     for part in (folder / DATASET).glob("cell=*"):
         shutil.rmtree(part)
     keys = key_fields(data)
     parts = write_dataset(folder / DATASET, periods_table(data, periods), keys)
     write_cells(cells_table(data), folder / "cells.parquet", keys)
-    write_json(data, folder / "sweep.json")
     told = [cell_told(cell, seen["fate"]) for cell, seen in zip(cells, data["cells"], strict=True)]
     contents = {
         "asked": asked,
@@ -55,6 +54,7 @@ def write_sweep(
         "cells": told,
     }
     write_json(manifest(base, "sweep", contents), folder / "manifest.json")
+    write_json(data, folder / "sweep.json")
 
 
 def cell_told(cell: Cell, fate: str) -> Data:
@@ -78,10 +78,11 @@ def write_dataset(folder: Path, rows: pd.DataFrame, keys: list[pa.Field]) -> lis
     figures = replications_schema(name for name in rows.columns[len(keys) :])
     schema, names = pa.schema([*keys, *figures]), []
     whole = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+    whole = whole.replace_schema_metadata()
     for number in sorted(set(numbers.tolist())):
         name = f"cell={number:04d}/part-0.parquet"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_table(whole.filter(pa.array(numbers == number)), schema, folder / name)
+        write_parquet(whole.filter(pa.array(numbers == number)), folder / name)
         names.append(name)
     return names
 
@@ -90,7 +91,7 @@ def write_cells(cells: pd.DataFrame, path: Path, keys: list[pa.Field]) -> None:
     first, *others = cells.columns
     fields = [(name, CELL_TYPES.get(str(name), pa.float64())) for name in others[len(keys) :]]
     schema = pa.schema([(first, CELL_TYPES["cell"]), *keys, *fields])
-    write_table(pa.Table.from_pandas(cells, schema=schema, preserve_index=False), schema, path)
+    write_frame(cells, path, schema)
 
 
 def key_fields(data: Data) -> list[pa.Field]:
@@ -107,8 +108,3 @@ def key_type(cells: Sequence[Data], key: str, unit: str | None) -> pa.DataType:
         return pa.string()
     known = [value for cell in cells if (value := cell["values"][key]) is not None]
     return pa.int64() if all(isinstance(value, int) for value in known) else pa.float64()
-
-
-def write_table(table: pa.Table, schema: pa.Schema, path: Path) -> None:
-    with TableFile(path, schema) as file:
-        file.add({name: table[name] for name in schema.names})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reports.failure_lines import aligned
+from reports.columns import aligned
 from reports.sweep_table import (
     details,
     headline,

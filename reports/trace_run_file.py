@@ -222,8 +222,8 @@ def events_of_requests(subject: Subject, chosen: Ints, lanes: Lanes) -> Iterator
 
 
 def numbered(watched: Watched) -> Ints:
-    """Per row of the workload: its place among the requests of the period, as requests.parquet has
-    them; below 0 for those that came before it."""
+    """Per row of the workload: its place among the requests of the period, by arrival; below 0 for
+    those that came before it."""
     arrival_ns = watched.played.outcome.arrival_ns
     numbers = np.empty(arrival_ns.size, dtype=np.int64)
     numbers[np.argsort(arrival_ns, kind="stable")] = np.arange(arrival_ns.size)

@@ -8,6 +8,8 @@ Schema and the reference page are made from this file.
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -240,12 +242,19 @@ class Scenario(Part):
         nodes = math.ceil(replica.gpus / self.fleet.topology.gpus_per_node)
         return weight_bytes(self.model, replica.precision) / nodes
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Identity: sha256 over every fact; of files the bytes and not the place."""
+        """Identity: sha256 over every fact; of files the bytes and not the place. Plans ask for it
+        with every run."""
         data = placeless(self.as_yaml_data())
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic does, which would copy the hash as well."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("hash", None)
+        return copy
 
 
 def placeless(data: Any) -> Any:

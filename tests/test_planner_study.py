@@ -35,6 +35,7 @@ from benchmarks.planner_study.truth import (
     standing,
     write,
 )
+from simulator.estimates import share_estimate
 
 TRUTH = {
     1: Count(500, 400),

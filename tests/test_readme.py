@@ -18,7 +18,7 @@ def test_the_main_job_prints_what_the_readme_shows(tmp_path):
     )
     command = [sys.executable, "-m", "fleetcast", "plan", "scenarios/examples/chat.yaml"]
     result = subprocess.run(
-        [*command, "--out", str(tmp_path), "--runs", str(tmp_path / "runs")],
+        [*command, "--out", str(tmp_path), "--runs", str(tmp_path / "runs"), "--workers", "1"],
         cwd=ROOT, capture_output=True, text=True, check=True,
         env={**os.environ, "FORCE_COLOR": "1"},
     )  # fmt: skip

@@ -88,8 +88,8 @@ def as_data(
 def size_told(size: int, count: Count, promise: float) -> Entry:
     told = share_estimate(count.runs - count.failed, count.runs, 1 - TRUTH_ERROR)
     return {
-        "replicas": size, "runs": count.runs, "kept_share": count.share, "low": told.low, "high": told.high,
-        "promise": promise, "standing": standing(count, promise),
+        "replicas": size, "runs": count.runs, "kept_share": count.share, "low": told.low,
+        "high": told.high, "promise": promise, "standing": standing(count, promise),
     }  # fmt: skip
 
 

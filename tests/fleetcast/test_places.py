@@ -101,7 +101,7 @@ def test_a_page_is_drawn_where_the_plan_is(command, store, monkeypatch):
         (["simulate", "tiny.yaml", "--out", "s3://ours/x?colour=red"], 1, "'colour'"),
         (["results", "show", "s3://ours/nothing"], 1, "s3://ours/nothing: there is nothing"),
         (["plan", "--check", "s3://ours/nothing/plan.json"], 1, "no plan.json"),
-        (["report", "s3://ours/nothing"], 2, "s3://ours/nothing holds no finished plan"),
+        (["report", "s3://ours/nothing"], 2, "s3://ours/nothing holds no finished results"),
         (["report", "nothing"], 2, "nothing: no such folder"),
     ],
 )  # fmt: skip

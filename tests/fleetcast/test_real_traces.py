@@ -16,17 +16,9 @@ DATA = ROOT.parent / "shared" / "data"
 @pytest.mark.parametrize("name", ["azure_chat", "mooncake"])
 def test_a_plan_on_a_recorded_trace_is_certified(name, tmp_path):
     scenario = ROOT / "tests" / "traces" / f"{name}.yaml"
-    command = [
-        sys.executable,
-        "-m",
-        "fleetcast",
-        "plan",
-        str(scenario),
-        "--out",
-        str(tmp_path),
-        "--no-explain",
-    ]
-    command += ["-o", "json", "--runs", str(tmp_path / "runs")]
+    command = [sys.executable, "-m", "fleetcast", "plan", str(scenario), "--out", str(tmp_path),
+               "--runs", str(tmp_path / "runs"), "--no-explain", "--workers", "1", "-o", "json",
+    ]  # fmt: skip
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     plan = json.loads(result.stdout)

@@ -249,3 +249,11 @@ def test_a_folder_with_a_plan_is_left_alone(command):
     code, _, errors = command("sweep", "tiny.yaml", *SIX, "--out", "out")
     assert code == 2 and "holds a plan" in errors
     assert load("tiny.yaml").fleet.replicas == 3
+
+
+def test_the_report_of_a_sweep_is_drawn_again(command):
+    command(
+        "sweep", "tiny.yaml", "--set", "fleet.replicas=2,3", "--replications", 1, "--workers", 1
+    )
+    code, printed, errors = command("report", "out/tiny-sweep")
+    assert (code, printed) == (0, "out/tiny-sweep/report.html\n"), errors

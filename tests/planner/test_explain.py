@@ -36,9 +36,14 @@ def scenario_with(rate="11/s", objectives=("ttft p90 <= 1s",), **parts):
     return small_scenario(**(defaults | parts))
 
 
-def test_seats_bind_where_all_are_taken():
+@pytest.fixture(scope="module")
+def of_one_seat():
     """A request takes 20 steps of 10 ms; one seat serves five per second, and 11/s come."""
-    found, told = explained(scenario_with(engine={"max_num_seqs": 1}))
+    return explained(scenario_with(engine={"max_num_seqs": 1}))
+
+
+def test_seats_bind_where_all_are_taken(of_one_seat):
+    found, told = of_one_seat
     assert found.certificate.replicas == 3 and told.below == 2
     assert set(told.binding) == {"seats", "step time"}
     assert told.base.kept == 0
@@ -73,17 +78,17 @@ def test_bursts_bind_where_the_mean_rate_would_not():
     assert "queueing at peaks" in told.binding
 
 
-def test_headroom_ends_where_the_seats_do():
+def test_headroom_ends_where_the_seats_do(of_one_seat):
     """Three replicas of one seat serve 15/s; of 11/s that is 1.36 times. Above, all wait longer and
     longer, and a promise on p90 breaks once the queue has grown enough within half a minute."""
-    _, told = explained(scenario_with(engine={"max_num_seqs": 1}))
+    _, told = of_one_seat
     assert told.headroom.factor in (1.35, 1.4, 1.45)
     assert told.headroom.refused == pytest.approx(told.headroom.factor + 0.05)
     assert told.headroom.tally.runs >= 38
 
 
-def test_the_frontier_is_of_the_certificates_periods():
-    found, told = explained(scenario_with(engine={"max_num_seqs": 1}))
+def test_the_frontier_is_of_the_certificates_periods(of_one_seat):
+    found, told = of_one_seat
     runs = found.certificate.tally(3).runs
     assert [point.replicas for point in told.frontier] == [1, 2, 3, 4, 5]
     assert [point.runs for point in told.frontier] == [runs] * 5
@@ -93,8 +98,8 @@ def test_the_frontier_is_of_the_certificates_periods():
     assert costs == [3.0 * 720 * size for size in range(1, 6)]
 
 
-def test_all_of_it_is_told():
-    found, told = explained(scenario_with(engine={"max_num_seqs": 1}))
+def test_all_of_it_is_told(of_one_seat):
+    found, told = of_one_seat
     data = finite(as_json(found, told))
     assert misfits(PlanFile, data) == []
     text = "\n".join(fact_lines(explanation_facts(data)))

@@ -82,6 +82,7 @@ def test_a_console_block_begins_with_a_command():
 
 def test_dots_stand_for_anything():
     assert same("a ... c\n", "a b c\n") and same("a\n...\nc\n", "a  \nb\nb\nc\n")
+    assert same("a\n  ...\n", "a\n\n\tb\n")
     assert not same("a\nc\n", "a\nb\nc\n") and not same("  a\n", "a\n")
 
 

@@ -7,7 +7,7 @@ import shlex
 import click
 import pytest
 
-from docs.hooks.blocks import LANGUAGES, Command, blocks_of, commands_of, pages_below
+from docs.hooks.blocks import LANGUAGES, Command, blocks_of, commands_of, pages_below, without_notes
 from docs.hooks.examples import ROOT, faults_of_block, prepare, put, run, same, yaml_faults
 from fleetcast.__main__ import door
 
@@ -57,6 +57,12 @@ def test_blocks_of_a_page():
     assert echo.text == "echo a\necho b"
     assert (rules.title, rules.notes) == ("rules.py", {"over": "rag.yaml"})
     assert batch.notes == {"over": "rag.yaml", "not run": "needs a\ncluster"}
+
+
+def test_readers_do_not_see_what_is_said_to_the_build():
+    assert without_notes("a\n<!-- setup: ls -->\n```text\n<!-- in: b -->\n```\n<!-- c -->\n") == (
+        "a\n\n```text\n<!-- in: b -->\n```\n<!-- c -->\n"
+    )
 
 
 def test_commands_of_a_block():

@@ -20,7 +20,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from docs.hooks.blocks import Block, Command, blocks_of, commands_of, pages_below
+from docs.hooks.blocks import Block, Command, blocks_of, commands_of, pages_below, without_notes
 from scenarios.faults import ScenarioError
 from scenarios.loading import load
 
@@ -41,6 +41,11 @@ def on_pre_build(**_: object) -> None:
     if building:
         for fault in faults_of_all(pages_below(ROOT)):
             logging.getLogger("mkdocs.hooks.examples").warning(fault)
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """What is said to this hook is not for readers."""
+    return without_notes(markdown)
 
 
 def faults_of_all(pages: list[Path]) -> Iterator[str]:

@@ -31,6 +31,10 @@ PATIENCE_S = 900
 """For one command. On a cold machine the first one compiles the simulator."""
 
 
+LOG = logging.getLogger("mkdocs.hooks.examples")
+building = False
+
+
 def on_startup(command: str, **_: object) -> None:
     """Run examples in `mkdocs build`; an author who looks at pages with `serve` need not wait."""
     global building
@@ -39,8 +43,9 @@ def on_startup(command: str, **_: object) -> None:
 
 def on_pre_build(**_: object) -> None:
     if building:
+        LOG.info("Running the examples of all pages, some minutes; -v tells of each page")
         for fault in faults_of_all(pages_below(ROOT)):
-            logging.getLogger("mkdocs.hooks.examples").warning(fault)
+            LOG.warning(fault)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
@@ -65,7 +70,9 @@ def faults_of(page: Path) -> list[str]:
     with TemporaryDirectory(prefix="fleetcast-docs-") as scratch:
         prepare(Path(scratch))
         found = [fault for block in blocks for fault in faults_of_block(block, Path(scratch))]
-    return [f"{page.relative_to(ROOT)}:{fault}" for fault in found]
+    name = page.relative_to(ROOT)
+    LOG.debug(f"{name}: {len(blocks)} examples, {len(found)} faults")
+    return [f"{name}:{fault}" for fault in found]
 
 
 def prepare(scratch: Path) -> None:
@@ -105,12 +112,17 @@ def faults_of_block(block: Block, scratch: Path) -> Iterator[str]:
 
 def run(command: Command, arguments: list[str], scratch: Path) -> Iterator[str]:
     """What a command does that its page does not say."""
-    path = f"{scratch / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    folders = (scratch / ".venv" / "bin", Path(sys.executable).parent, os.environ["PATH"])
+    path = os.pathsep.join(map(str, folders))
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run(
-        arguments, cwd=scratch, env=environment, capture_output=True, text=True,
-        timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            arguments, cwd=scratch, env=environment, capture_output=True, text=True,
+            timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        yield f"{command.line}: {command.text}\nnot done after {PATIENCE_S} s"
+        return
     if done.returncode != command.exit_code:
         codes = f"exit code {done.returncode}, the page says {command.exit_code}"
         yield f"{command.line}: {command.text}\n{codes}\n{done.stdout}{done.stderr}"

@@ -7,7 +7,7 @@ import shlex
 import click
 import pytest
 
-from docs.hooks.blocks import LANGUAGES, Command, blocks_of, commands_of, pages_below
+from docs.hooks.blocks import LANGUAGES, Command, blocks_of, commands_of, pages_below, without_notes
 from docs.hooks.examples import ROOT, faults_of_block, prepare, put, run, same, yaml_faults
 from fleetcast.__main__ import door
 
@@ -59,6 +59,12 @@ def test_blocks_of_a_page():
     assert batch.notes == {"over": "rag.yaml", "not run": "needs a\ncluster"}
 
 
+def test_readers_do_not_see_what_is_said_to_the_build():
+    assert without_notes("a\n<!-- setup: ls -->\n```text\n<!-- in: b -->\n```\n<!-- c -->\n") == (
+        "a\n\n```text\n<!-- in: b -->\n```\n<!-- c -->\n"
+    )
+
+
 def test_commands_of_a_block():
     commands = commands_of(blocks_of(PAGE)[1])
     plan = "fleetcast plan chat.yaml \\\n    --no-explain     # why"
@@ -82,6 +88,7 @@ def test_a_console_block_begins_with_a_command():
 
 def test_dots_stand_for_anything():
     assert same("a ... c\n", "a b c\n") and same("a\n...\nc\n", "a  \nb\nb\nc\n")
+    assert same("a\n  ...\n", "a\n\n\tb\n")
     assert not same("a\nc\n", "a\nb\nc\n") and not same("  a\n", "a\n")
 
 

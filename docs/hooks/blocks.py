@@ -74,6 +74,11 @@ def blocks_of(page: str) -> list[Block]:
     return blocks
 
 
+def without_notes(page: str) -> str:
+    """The page as readers get it."""
+    return ITEM.sub(lambda item: "" if item["note"] else item[0], page)
+
+
 def commands_of(block: Block) -> list[Command]:
     """The commands of a console block. A backslash, or an open quote, goes on in the next line."""
     commands: list[Command] = []

@@ -8,6 +8,7 @@ What a page may say is in blocks.py.
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,14 +20,19 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from docs.hooks.blocks import Block, Command, blocks_of, commands_of, pages_below
+from docs.hooks.blocks import Block, Command, blocks_of, commands_of, pages_below, without_notes
 from scenarios.faults import ScenarioError
 from scenarios.loading import load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "scenarios" / "examples"
+LINE_OF_DOTS = re.compile(r"^ +\.\.\.$", re.MULTILINE)
 PATIENCE_S = 900
 """For one command. On a cold machine the first one compiles the simulator."""
+
+
+LOG = logging.getLogger("mkdocs.hooks.examples")
+building = False
 
 
 def on_startup(command: str, **_: object) -> None:
@@ -37,8 +43,14 @@ def on_startup(command: str, **_: object) -> None:
 
 def on_pre_build(**_: object) -> None:
     if building:
+        LOG.info("Running the examples of all pages, some minutes; -v tells of each page")
         for fault in faults_of_all(pages_below(ROOT)):
-            logging.getLogger("mkdocs.hooks.examples").warning(fault)
+            LOG.warning(fault)
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """What is said to this hook is not for readers."""
+    return without_notes(markdown)
 
 
 def faults_of_all(pages: list[Path]) -> Iterator[str]:
@@ -58,7 +70,9 @@ def faults_of(page: Path) -> list[str]:
     with TemporaryDirectory(prefix="fleetcast-docs-") as scratch:
         prepare(Path(scratch))
         found = [fault for block in blocks for fault in faults_of_block(block, Path(scratch))]
-    return [f"{page.relative_to(ROOT)}:{fault}" for fault in found]
+    name = page.relative_to(ROOT)
+    LOG.debug(f"{name}: {len(blocks)} examples, {len(found)} faults")
+    return [f"{name}:{fault}" for fault in found]
 
 
 def prepare(scratch: Path) -> None:
@@ -98,12 +112,17 @@ def faults_of_block(block: Block, scratch: Path) -> Iterator[str]:
 
 def run(command: Command, arguments: list[str], scratch: Path) -> Iterator[str]:
     """What a command does that its page does not say."""
-    path = f"{scratch / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    folders = (scratch / ".venv" / "bin", Path(sys.executable).parent, os.environ["PATH"])
+    path = os.pathsep.join(map(str, folders))
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run(
-        arguments, cwd=scratch, env=environment, capture_output=True, text=True,
-        timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            arguments, cwd=scratch, env=environment, capture_output=True, text=True,
+            timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        yield f"{command.line}: {command.text}\nnot done after {PATIENCE_S} s"
+        return
     if done.returncode != command.exit_code:
         codes = f"exit code {done.returncode}, the page says {command.exit_code}"
         yield f"{command.line}: {command.text}\n{codes}\n{done.stdout}{done.stderr}"
@@ -112,15 +131,10 @@ def run(command: Command, arguments: list[str], scratch: Path) -> Iterator[str]:
 
 
 def same(wanted: str, got: str) -> bool:
-    """Whether an output is what the page shows; spaces at the ends of lines do not matter.
-
-    >>> same("a ... c\\n", "a b \\n  c\\n")
-    False
-    >>> same("a\\n...\\nc\\n", "a \\nb\\nb\\nc\\n")
-    True
-    """
+    """Whether an output is what the page shows, where `...` stands for anything. Spaces at the ends
+    of lines and before dots that are a line of their own do not matter."""
     ends_cut = "".join(f"{line.rstrip()}\n" for line in got.splitlines())
-    return OutputChecker().check_output(wanted, ends_cut, ELLIPSIS)
+    return OutputChecker().check_output(LINE_OF_DOTS.sub("...", wanted), ends_cut, ELLIPSIS)
 
 
 def yaml_faults(block: Block, scratch: Path) -> list[str]:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from simulator.places import Place
 
 SCHEME = "s3://"
-DONE = ("plan.json", "simulation.json", "sweep.json", "drill.json")
-"""Files whose presence means that all others are there."""
+DONE = {
+    "plan.json": "a plan", "simulation.json": "a simulation", "sweep.json": "a sweep",
+    "drill.json": "a drill",
+}  # fmt: skip
+"""Files whose presence means that all others are there, and what they are of."""
 ROWS = "requests.parquet"
 """Large, and nothing that is done again depends on it: it is not fetched to be kept."""
 
@@ -43,6 +46,14 @@ def results_place(out: str | None, default: Path) -> Iterator[Out]:
     else:
         folder = results_folder(Path(out) if out else default)
         yield Out(folder, str(folder))
+
+
+def refuse_others(out: Out, own: str) -> None:
+    """Stop where a folder holds what another command made: its manifest and its tables have the
+    same names. own: the file of DONE that this command writes."""
+    for name, what in DONE.items():
+        if name != own and (out.folder / name).exists():
+            raise Stop(f"{out.name} holds {what}; --out names another folder")
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import simulator.places
+from fleetcast.exits import Stop
+from fleetcast.places import DONE, Out, refuse_others
 from simulator.places import fetch, names_in, open_place, send
 from tests.fleetcast.test_commands import command, content, counting, no_page, planned, simulated
 
@@ -125,3 +127,14 @@ def test_the_answer_is_the_last_file_to_come(command, store, monkeypatch):
     sent.clear()
     simulated(command, "s3://ours/order", "--seed", 5)
     assert sent[-1] == "simulation.json"
+
+
+@pytest.mark.parametrize("own", DONE)
+def test_a_folder_holds_the_results_of_one_command(tmp_path, own):
+    """`report` would draw one of them with the manifest of the other."""
+    out = Out(tmp_path, "out/chat")
+    (tmp_path / own).touch()
+    refuse_others(out, own)
+    for other in DONE.keys() - {own}:
+        with pytest.raises(Stop, match=f"out/chat holds {DONE[own]}; --out names another folder"):
+            refuse_others(out, other)

@@ -100,18 +100,19 @@ def fetched(place: "Place", folder: Path) -> dict[str, str]:
 
 def deliver(folder: Path, place: "Place", before: dict[str, str]) -> None:
     """Send what is new or different, and remove what is gone. Until all of it is there, nothing
-    says that it is done."""
+    says that it is done; a page drawn again leaves that as it is."""
     from simulator.places import remove, send
 
     after = digests(folder)
     changed = [name for name in sorted(after) if before.get(name) != after[name]]
     listed = read_object(folder / "manifest.json").get("files", [])
     gone = [name for name in before if name not in after and not (name == ROWS and ROWS in listed)]
-    if changed or gone:
+    done: list[str] = []
+    if not {"manifest.json", *listed, *DONE}.isdisjoint([*changed, *gone]):
         done = [name for name in DONE if name in after]
         remove([name for name in DONE if name in before], place)
-        remove([name for name in gone if name not in DONE], place)
-        send(folder, [name for name in changed if name not in done] + done, place)
+    remove([name for name in gone if name not in DONE], place)
+    send(folder, [name for name in changed if name not in done] + done, place)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -206,7 +206,8 @@ def test_the_gate_is_neither_when_the_budget_ends(command, monkeypatch):
     code, printed, errors = command("sweep", "tiny.yaml", *arguments)
     assert code == 4, errors
     assert printed.startswith("tiny: undecided within the budget (0 of 2 cells)")
-    assert [case[0].tag for case in ElementTree.parse("new/j.xml").getroot()[0]] == ["error", "error"]
+    suite = ElementTree.parse("new/j.xml").getroot()[0]
+    assert [case[0].tag for case in suite] == ["error", "error"]
 
 
 # --- mistakes -------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.exits import Stop
-from fleetcast.places import read_object, results_place
+from fleetcast.places import read_object, refuse_others, results_place
 from scenarios.model import Scenario
 from simulator.keep import Keep
 
@@ -37,9 +36,9 @@ def command(
     scenario = options.load_scenario(file, overrides, seed)
     asked = options.asked("simulate", file, overrides, seed, "--replications", str(replications))
     contents = {"asked": asked, "keep": keep, "replications": replications}
-    with results_place(out, Path("out") / f"{scenario.name}-simulate") as (folder, name):
-        if (folder / "plan.json").exists():
-            raise Stop(f"{name} holds a plan and its evidence; --out names another folder")
+    with results_place(out, Path("out") / f"{scenario.name}-simulate") as out_place:
+        refuse_others(out_place, "simulation.json")
+        folder, name = out_place
         data = finished_simulation(folder, scenario, contents)
         data = data or run_replications(scenario, contents, folder, machines, runs)
         objectives = shown_objectives(read_results(folder)) if on_screen() else []

@@ -28,8 +28,8 @@ from reports.folder import (
 )
 from reports.lines import line_rows
 from reports.objectives import shown_objectives
-from reports.panels import course_data, panels_of, remove_stale
-from reports.rendering import put_pictures, render, script_data, write_page
+from reports.panels import course_data, panels_of
+from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.sizes import size_rows
 from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
@@ -71,7 +71,7 @@ def write_report(folder: Path) -> Path:
     panels = panels_of(results, values)
     drawn = [panel for section in panels.values() for panel in section]
     drawings = put_pictures(drawn, folder)
-    remove_stale(folder, drawings)
+    remove_stale(folder / PAGE, drawings)
     told = {
         **common(results, values),
         "panels": panels,

@@ -8,8 +8,7 @@ from planner.statement import duration
 from reports import inputs, tables
 from reports.cautions import step_time_tables
 from reports.figures.panel import WIDTH_IN, Panel
-from reports.panels import remove_stale
-from reports.rendering import put_pictures, render, script_data, write_page
+from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.sources import sources
 from reports.sweep_panels import left_out, sweep_panels
 from reports.sweep_table import (
@@ -48,7 +47,7 @@ def write_sweep_page(folder: Path) -> Path:
     groups = sweep_panels(data)
     drawn = [panel for group in groups for panel in group]
     drawings = put_pictures(drawn, folder)
-    remove_stale(folder, drawings)
+    remove_stale(folder / PAGE, drawings)
     page = render(
         "sweep.html",
         **facts(data, manifest["scenario"]),

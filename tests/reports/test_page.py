@@ -134,11 +134,13 @@ def test_figures_are_on_the_page_and_beside_it(finished: Path) -> None:
 
 def test_a_fleet_that_was_never_run_has_no_figures_of_it(write_folder: Any) -> None:
     folder = write_folder(never_run, files=[])
+    (folder / "report.html").write_text('<div data-panel="latency_ttft"></div>')
     (folder / "latency_ttft.png").write_bytes(b"of an earlier plan")
+    (folder / "holiday.png").write_bytes(b"of somebody")
     text = write_report(folder).read_text()
     assert text.count("<svg") == 1 and balanced(text)
     assert "the largest fleet allowed, were not reached" in text_of(text)
-    assert not (folder / "latency_ttft.png").exists()
+    assert not (folder / "latency_ttft.png").exists() and (folder / "holiday.png").exists()
 
 
 def test_uncertified_plans_say_what_to_do(write_folder: Any, undrawn: None) -> None:

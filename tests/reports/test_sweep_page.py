@@ -123,10 +123,12 @@ def test_the_page_says_what_the_data_say_and_needs_nothing_else(tmp_path):
 
 
 def test_the_same_folder_is_the_same_page_and_nothing_of_another_sweep_stays(tmp_path):
+    (tmp_path / "report.html").write_text('<div data-panel="objective-7"></div>')
     (tmp_path / "objective-7.png").write_bytes(b"of another sweep")
+    (tmp_path / "holiday.png").write_bytes(b"of somebody")
     write(tmp_path, two_keys())
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert "objective-7.png" not in files
+    assert "objective-7.png" not in files and "holiday.png" in files
     write(tmp_path, two_keys())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 

@@ -19,6 +19,9 @@ BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 INK, GREY, PALE = "#1f2933", "#6b7785", "#d5dbe1"
 
+DARK, LIGHT = "#000001", "#fffffe"
+"""As good as black and white, for what stands on a colour of its own: a page turns those around."""
+
 BROAD, NARROW = (9.6, 5.8), (9.6, 3.9)
 """Sizes of figures, inches."""
 ON_PAGE = {

@@ -1,16 +1,13 @@
 """`python -m benchmarks` runs, and tells what its readers expect. No speed is asserted."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks.__main__ import as_tables
+from benchmarks.__main__ import as_tables, main
 from benchmarks.table import shown
 
-ROOT = Path(__file__).parents[1]
 COMPARED = {
     "twin_requests_per_s", "plane_requests_per_s", "ratio", "plane_requests", "plane_steps_per_s",
     "plane_steps_per_request", "twin_requests", "twin_steps_per_s", "twin_steps_per_request",
@@ -38,18 +35,18 @@ KEYS = {
 WORDS = {"router", "form", "model", "what", "preset"}
 
 
-def figures_of(*arguments):
-    command = [sys.executable, "-m", "benchmarks", "--quick", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture(scope="module")
-def figures():
-    return json.loads(figures_of("-o", "json"))
-
-
 @pytest.mark.slow
-def test_json_has_every_case_and_its_figures(figures):
+def test_a_quick_run_measures_every_case():
+    """All in one test: two processes that share the tests of this file would both measure."""
+    done = CliRunner().invoke(main, ["--quick", "-o", "json"], catch_exceptions=False)
+    figures = json.loads(done.stdout)
+    every_case_has_its_figures(figures)
+    every_case_measures_what_it_is_named_for(figures)
+    the_plane_is_faster_than_its_twin(figures)
+    the_table_holds_the_same_figures(figures)
+
+
+def every_case_has_its_figures(figures):
     assert list(figures) == ["machine", *KEYS]
     assert {"cpu", "cores", "python", "numba", "numpy", "turns", "quick"} == set(figures["machine"])
     for case, keys in KEYS.items():
@@ -60,8 +57,7 @@ def test_json_has_every_case_and_its_figures(figures):
             assert all(isinstance(value, int | float) for value in numbers), case
 
 
-@pytest.mark.slow
-def test_every_case_measures_what_it_is_named_for(figures):
+def every_case_measures_what_it_is_named_for(figures):
     assert [entry["replicas"] for entry in figures["engine"]] == [1, 4, 32, 256]
     assert {entry["form"] for entry in figures["step_time"]} == {"linear", "dense", "moe"}
     assert len(figures["routers"]) == 2 * 6
@@ -73,14 +69,12 @@ def test_every_case_measures_what_it_is_named_for(figures):
     assert {"state_bytes_per_request", "peak_mib"} <= set(figures["scaling"][-1])
 
 
-@pytest.mark.slow
-def test_the_plane_is_faster_than_its_twin(figures):
+def the_plane_is_faster_than_its_twin(figures):
     for case in ("engine", "preemption", "overload", "prefix", "failures_autoscaler"):
         assert all(entry["ratio"] > 1 for entry in figures[case]), case
 
 
-@pytest.mark.slow
-def test_the_table_holds_the_same_figures(figures):
+def the_table_holds_the_same_figures(figures):
     told = as_tables(figures)
     for case in KEYS:
         lines = told.split(f"\n{case}: ")[1].split("\n\n")[0].splitlines()[-len(figures[case]) :]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.figures.panel import Mark, Panel, blank, put_legend
-from reports.image import BLUE, GREEN, INK, ORANGE, VERMILLION
+from reports.image import BLUE, GREEN, INK, LIGHT, ORANGE, VERMILLION
 from reports.tables import counted, number, percent
 
 NAMES = {
@@ -229,7 +229,7 @@ def heat_map(rows: pd.DataFrame, order: list[int], broken: set[int]) -> Panel:
     axes.grid(visible=False)
     axes.set_yticks([])
     if broken:
-        axes.axhline(len(broken), color="white", linewidth=1.0, linestyle="--")
+        axes.axhline(len(broken), color=LIGHT, linewidth=1.0, linestyle="--")
     return Panel(
         "heat_map",
         figure,

@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, TwoSlopeNorm, 
 from matplotlib.patches import Rectangle
 
 from reports.figures.panel import WIDTH_IN, Mark, Panel, blank
+from reports.image import DARK, LIGHT
 from reports.sweep_values import USED_MAX, Quantity, Seen, alt_text
 
 Data = dict[str, Any]
@@ -21,9 +22,7 @@ TEXT_TILE_IN, DETAIL_TILE_IN = 0.34, 0.66
 TILE_HEIGHT_IN, HEIGHT_IN_MAX = 0.42, 7.0
 CHARACTER_IN = 0.078
 
-# Tiles look the same on dark and on light pages, and so do the words on them: as good as black and
-# white, which the page would turn around.
-DARK, LIGHT = "#000001", "#fffffe"
+# Tiles look the same on dark and on light pages, and so do the words on them.
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f6e9dc", "#8fbbd6", "#0b3c5d"])
 USED = LinearSegmentedColormap.from_list(
     "used", ["#0b3c5d", "#8fbbd6", "#f6f1e6", "#f0a35e", "#8a3203"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from planner.explain import Kept, Relief, explain, helping
+import planner.explain
+from planner.explain import Headroom, Kept, Relief, explain, helping
 from planner.plan import plan
 from planner.plan_data import as_json
 from planner.plan_file import PlanFile
@@ -36,6 +37,12 @@ def scenario_with(rate="11/s", objectives=("ttft p90 <= 1s",), **parts):
     return small_scenario(**(defaults | parts))
 
 
+@pytest.fixture
+def no_headroom(monkeypatch):
+    """It takes most periods of an explanation, and has a test of its own."""
+    monkeypatch.setattr(planner.explain, "headroom", lambda *_: Headroom(1.0, None, 1.05))
+
+
 @pytest.fixture(scope="module")
 def of_one_seat():
     """A request takes 20 steps of 10 ms; one seat serves five per second, and 11/s come."""
@@ -49,7 +56,7 @@ def test_seats_bind_where_all_are_taken(of_one_seat):
     assert told.base.kept == 0
 
 
-def test_kv_capacity_binds_where_blocks_run_out():
+def test_kv_capacity_binds_where_blocks_run_out(no_headroom):
     """A request holds 12 blocks of 16 tokens for 0.2 s; a pool of 12 holds one at a time."""
     engine = {"max_num_seqs": 64, "num_gpu_blocks": 12, "prefix_caching": False}
     found, told = explained(scenario_with(engine=engine))
@@ -57,7 +64,7 @@ def test_kv_capacity_binds_where_blocks_run_out():
     assert set(told.binding) == {"KV capacity", "step time"}
 
 
-def test_failures_bind_where_one_replica_is_enough_without():
+def test_failures_bind_where_one_replica_is_enough_without(no_headroom):
     failures = {"faults": [{"name": "broken", "scope": "replica", "effect": "crash", "mtbf": "40s",
                             "repair": [{"time": "10s", "start": "none"}]}]}  # fmt: skip
     scenario = scenario_with(
@@ -71,7 +78,7 @@ def test_failures_bind_where_one_replica_is_enough_without():
     assert told.levers[0].input in ("failure rates", "repair times")
 
 
-def test_bursts_bind_where_the_mean_rate_would_not():
+def test_bursts_bind_where_the_mean_rate_would_not(no_headroom):
     bursty = {"arrivals": {"kind": "on-off", "rate": "8/s", "on": "1s", "off": "3s"}}
     scenario = scenario_with(traffic=bursty, engine={"max_num_seqs": 2})
     _, told = explained(scenario)
@@ -111,7 +118,7 @@ def test_all_of_it_is_told(of_one_seat):
     assert nine_text(data).startswith("One nine more (99%)")
 
 
-def test_luck_is_told_apart_from_ignorance():
+def test_luck_is_told_apart_from_ignorance(no_headroom):
     uncertain = {"traffic.0.arrivals.rate": {"within": "40%"}}
     scenario = scenario_with(engine={"max_num_seqs": 1}, uncertain=uncertain)
     found, told = explained(scenario)

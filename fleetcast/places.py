@@ -79,7 +79,7 @@ def elsewhere(address: str, option: str) -> Iterator[Out]:
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             before = fetched(place, folder)
-            yield Out(folder, address.split("?")[0].rstrip("/"))
+            yield Out(folder, place.address)
             deliver(folder, place, before)
     except PlaceError as error:
         raise Stop(f"{option}{error}", EXIT_FAILED) from error

@@ -41,6 +41,7 @@ def command(
         folder, name = out_place
         data = finished_simulation(folder, scenario, contents)
         data = data or run_replications(scenario, contents, folder, machines, runs)
+        draw_again(folder)
         objectives = shown_objectives(read_results(folder)) if on_screen() else []
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -48,6 +49,14 @@ def command(
         show(partial(simulation_screen, data, objectives, name))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {name}"]))
+
+
+def draw_again(folder: Path) -> None:
+    """The page, if `report` has drawn one here: it may tell of another question."""
+    if (folder / "report.html").exists():
+        from reports.page import write_report
+
+        write_report(folder)
 
 
 def finished_simulation(

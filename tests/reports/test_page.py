@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reports.facts import fact_lines
+from reports.folder import OtherResults, read_results
 from reports.inputs import parts, yaml_text
 from reports.page import write_report
 from reports.tables import accuracy_facts
@@ -340,3 +341,14 @@ def balanced(text: str) -> bool:
 
     Tags().feed(text)
     return not open_tags and not wrong
+
+
+@pytest.mark.parametrize("name", ["plan.json", "timeline.parquet"])
+def test_a_set_that_lacks_a_file_is_one_message(write_folder: Any, name: str) -> None:
+    folder = write_folder()
+    (folder / name).write_text("{")
+    with pytest.raises(OtherResults, match=f"{name} is missing or damaged"):
+        read_results(folder)
+    (folder / name).unlink()
+    with pytest.raises(OtherResults):
+        read_results(folder)

@@ -53,7 +53,9 @@ def command(
 
 def draw_again(folder: Path) -> None:
     """The page, if `report` has drawn one here: it may tell of another question."""
-    if (folder / "report.html").exists():
+    from reports.folder import PAGE
+
+    if (folder / PAGE).exists():
         from reports.page import write_report
 
         write_report(folder)

@@ -13,6 +13,7 @@ from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 
+PAGE = "report.html"
 ANSWERS = {"plan": "plan.json", "simulate": "simulation.json"}
 """The file that holds the answer, by the command that made the set."""
 
@@ -52,7 +53,7 @@ def read_results(folder: Path) -> Results:
     manifest = read_manifest(folder)
     check_version(folder, manifest)
     return Results(
-        read_object(folder, ANSWERS[manifest["command"]]),
+        read_json(folder, ANSWERS[manifest["command"]]),
         manifest,
         *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
@@ -61,7 +62,7 @@ def read_results(folder: Path) -> Results:
 def read_manifest(folder: Path) -> Data:
     """Of a finished plan or simulation. Raises OtherResults for anything else."""
     try:
-        manifest = read_object(folder, "manifest.json")
+        manifest = read_json(folder, "manifest.json")
         command = str(manifest["command"])
     except (OtherResults, KeyError) as error:
         raise OtherResults(f"{folder} holds no finished results") from error
@@ -83,7 +84,7 @@ def check_version(folder: Path, manifest: Data) -> None:
         )
 
 
-def read_object(folder: Path, name: str) -> Data:
+def read_json(folder: Path, name: str) -> Data:
     """A JSON object of a result set. Raises OtherResults."""
     try:
         data = json.loads((folder / name).read_text(encoding="utf-8"))

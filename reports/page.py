@@ -19,6 +19,7 @@ from reports.figure_rows import (
 from reports.first_screen import tiles
 from reports.folder import (
     ANSWERS,
+    PAGE,
     Data,
     Results,
     objectives_of,
@@ -33,8 +34,6 @@ from reports.rendering import put_pictures, remove_stale, render, script_data, w
 from reports.sizes import size_rows
 from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
-
-PAGE = "report.html"
 
 FILES = {
     "plan.json": "the answer as data",

@@ -7,7 +7,7 @@ from planner.statement import duration
 from reports import inputs, tables
 from reports.cautions import step_time_tables
 from reports.figures.panel import WIDTH_IN, Panel
-from reports.folder import check_version, read_object
+from reports.folder import PAGE, check_version, read_json
 from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.sources import sources
 from reports.sweep_panels import left_out, sweep_panels
@@ -24,7 +24,6 @@ from scenarios.units import TIME_S, parse_quantity
 
 Data = dict[str, Any]
 
-PAGE = "report.html"
 FILES = {
     "replications/cell=.../part-0.parquet": "every simulated period, a partition per cell",
     "cells.parquet": "the cells as a table: values, P(SLA), medians, intervals, cost",
@@ -44,7 +43,7 @@ def write_sweep_page(folder: Path) -> Path:
     picture. The same folder gives the same bytes. Returns the page's path.
 
     Raises OtherResults where another version wrote it, or a file is gone."""
-    data, manifest = (read_object(folder, name) for name in ("sweep.json", "manifest.json"))
+    data, manifest = (read_json(folder, name) for name in ("sweep.json", "manifest.json"))
     check_version(folder, manifest)
     groups = sweep_panels(data)
     drawn = [panel for group in groups for panel in group]

@@ -34,16 +34,12 @@ from reports.rendering import put_pictures, remove_stale, render, script_data, w
 from reports.sizes import size_rows
 from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
+from simulator.tables import TABLES
 
 FILES = {
     "plan.json": "the answer as data",
     "simulation.json": "the figures as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "requests of the periods that are shown, or a sample of them",
-    "replications.parquet": "every simulated period of every size, with its figures",
-    "latencies.parquet": "histograms of TTFT, TPOT, E2E and gaps between tokens, per period",
-    "timeline.parquet": "traffic, queue, batch, KV cache and replicas over time",
-    "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
 
 SECTIONS = {
@@ -168,4 +164,15 @@ def files(results: Results, drawings: dict[str, Any]) -> list[tuple[str, str]]:
     """(name, what it holds) of what is in the folder."""
     names = [ANSWERS[results.manifest["command"]], "manifest.json", *results.manifest["files"]]
     pictures = [(f"{name}.png, {name}.svg", "a picture of this page") for name in drawings]
-    return [*((name, FILES[name]) for name in names), *pictures]
+    return [*((name, file_text(name)) for name in names), *pictures]
+
+
+def file_text(name: str) -> str:
+    """
+    >>> file_text("timeline.parquet")
+    'A row per sample of a period. Of all periods of the shown fleet, some 120 samples of each.'
+    """
+    if name in FILES:
+        return FILES[name]
+    table = TABLES[name.removesuffix(".parquet")]
+    return f"A row per {table.rows}. {table.about}".replace("`", "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetcast import diff, options
-from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, Stop
+from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED, Stop
 from fleetcast.places import Readable, is_address
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MARKS = {"  ✓ ": "green", "  ✗ ": "red"}
 def compare_places(places: Sequence[str], out: Path | None, output: str, tell: bool) -> int:
     """Print what changed and what is more than noise, draw the page; the exit code."""
     from planner.comparison import compare
-    from reports.comparison import differs
+    from reports.comparison import cannot_tell, differs
     from reports.comparison_lines import LABELS, as_data, comparison_lines
     from reports.comparison_page import write_comparison
 
@@ -35,7 +35,11 @@ def compare_places(places: Sequence[str], out: Path | None, output: str, tell: b
     else:
         lines = [*comparison_lines(sets, comparisons), f"page: {page}"]
         diff.show(lines, diff.COLOURS | MARKS)
-    return EXIT_DIFFERENT if tell and differs(comparisons) else EXIT_DONE
+    if not tell:
+        return EXIT_DONE
+    if cannot_tell(comparisons):
+        return EXIT_UNDECIDED
+    return EXIT_DIFFERENT if differs(comparisons) else EXIT_DONE
 
 
 def set_at(place: str) -> "ResultSet":

@@ -135,6 +135,18 @@ def read_object(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+class Local(click.Path):
+    """Where a command writes that knows folders of this machine alone."""
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and is_address(value):
+            raise Stop(
+                f"--out {value}: this goes to a folder here; to s3:// go results of plan, "
+                "simulate, sweep and drill"
+            )
+        return super().convert(value, param, ctx)
+
+
 class Readable(click.Path):
     """An argument that may be an address: its files are copied here, and it is the copy."""
 

@@ -6,16 +6,17 @@ from pathlib import Path
 import click
 
 from fleetcast import options
-from fleetcast.exits import EXIT_DIFFERENT, Stop
-from fleetcast.places import existing_place
+from fleetcast.exits import EXIT_DIFFERENT, EXIT_UNDECIDED, Stop
+from fleetcast.places import Local, existing_place
 
 
 @click.command("report")
 @click.argument("places", metavar="DIR...", nargs=-1, required=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+@click.option("--out", type=Local(file_okay=False, path_type=Path),
               help="Folder for the comparison.  [default: out/comparison]")  # fmt: skip
 @click.option("--exit-code", "tell", is_flag=True,
-              help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise.")  # fmt: skip
+              help=f"Exit with {EXIT_DIFFERENT} when a figure differs beyond noise, with "
+              f"{EXIT_UNDECIDED} when there are too few periods to tell.")  # fmt: skip
 @options.output
 def command(places: tuple[str, ...], out: Path | None, tell: bool, output: str) -> None:
     """Draw the report (HTML, PNG and SVG) of the finished plan, simulation or sweep in DIR, a

@@ -8,7 +8,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import Stop
-from fleetcast.places import Readable, is_address
+from fleetcast.places import Local, Readable, is_address
 from scenarios.units import A_SIZE, A_TIME, SIZE_BYTES, TIME_S, parse_quantity
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LOOK_LEAST_NS = 1_000_000
 @click.option("--max-size", "size_max", default="50MB", show_default=True, metavar="SIZE",
               help="Of the file. What does not fit is left out evenly, never the worst requests or "
               "those that a fault hit.")  # fmt: skip
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH",
+@click.option("--out", type=Local(dir_okay=False, path_type=Path), metavar="PATH",
               help="The trace.  [default: out/NAME-REPLICATION.trace.json.gz]")  # fmt: skip
 @options.overrides
 @options.seed

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from fleetcast import options
 from fleetcast.exits import Stop
 from scenarios.faults import ScenarioError
@@ -32,6 +34,7 @@ def asked_of(
 ) -> Asked:
     """What the options come to, or a Stop."""
     from planner.plan import asked
+    from reports.folder import shown_rows
     from simulator.monte_carlo import Trial
 
     if file.name in FILES_OF_RESULTS:
@@ -55,6 +58,8 @@ def asked_of(
         number = ranked(results, file, replication)
     else:
         number = number_of(replication, None)
+        if number not in shown_rows(results)["replication"].tolist():
+            click.echo(f"Note: replication {number} is none of those that {file} shows", err=True)
     if results.is_plan:
         scenario, trial = asked(scenario, Trial(replicas, number))
         replicas = trial.replicas

@@ -187,6 +187,11 @@ def conclusion(comparisons: Sequence[Comparison]) -> str:
         return "no figure that both have: no periods were run, or none to their end"
     if all(finding.verdict == "same" for finding in findings):
         return f"all {len(findings)} figures are the same, exactly"
+    if cannot_tell(comparisons):
+        unknown = sum(finding.verdict == "too few" for finding in findings)
+        return (
+            f"too few periods to tell anything of {unknown} of {counted(len(findings), 'figure')}"
+        )
     worse = sum(trend(finding) < 0 for finding in findings)
     better = sum(trend(finding) > 0 for finding in findings)
     found = sum(finding.verdict == "differs" for finding in findings)
@@ -195,6 +200,12 @@ def conclusion(comparisons: Sequence[Comparison]) -> str:
     return (
         f"{found or 'none'} of {counted(len(findings), 'figure')} {verb} by more than noise{told}"
     )
+
+
+def cannot_tell(comparisons: Sequence[Comparison]) -> bool:
+    """Nothing differs as far as can be told, and of some figures nothing can."""
+    verdicts = {finding.verdict for one in comparisons for finding in one.findings}
+    return "differs" not in verdicts and "too few" in verdicts
 
 
 def differs(comparisons: Sequence[Comparison]) -> bool:

@@ -9,6 +9,7 @@ from planner.comparison import Comparison, Finding, kept_share
 from planner.result_set import ResultSet
 from reports.answer import fleet_found_text
 from reports.comparison import (
+    cannot_tell,
     conclusion,
     differs,
     finding_text,
@@ -164,7 +165,7 @@ def as_data(sets: Sequence[ResultSet], comparisons: Sequence[Comparison]) -> Dat
     """For `-o json`: seconds, shares of one. Numbers without end are null."""
     told: Data = finite(
         {
-            "differ": differs(comparisons),
+            "differ": None if cannot_tell(comparisons) else differs(comparisons),
             "alpha": ALPHA,
             "sets": [set_data(label, one) for label, one in zip(LABELS, sets, strict=False)],
             "comparisons": [

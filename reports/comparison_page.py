@@ -7,6 +7,7 @@ from planner.comparing import ALPHA
 from planner.comparison import Comparison, Finding
 from planner.result_set import ResultSet
 from reports.comparison import (
+    cannot_tell,
     conclusion,
     differs,
     finding_text,
@@ -43,7 +44,7 @@ def write_comparison(
         cards=cards(sets),
         manifests=[one.manifest for one in sets],
         conclusion=conclusion(comparisons),
-        differs=differs(comparisons),
+        calm=not differs(comparisons) and not cannot_tell(comparisons),
         alpha=percent(ALPHA),
         certainty=certainty,
         latencies=latencies,

@@ -22,6 +22,7 @@ SETTINGS = (
 READING = ("SELECT", "EXPLAIN", "MULTI")
 """Kinds of statements that ask for something; MULTI is what PIVOT becomes."""
 FETCHED = 1000
+NO_ROWS = "no requests: `--keep all` or `--keep sample` keeps them"
 
 
 Tables = dict[str, ds.Dataset]
@@ -82,6 +83,8 @@ def rows_of(answer: Any) -> Iterator[tuple[Any, ...]]:
 def columns_text(tables: Tables) -> str:
     """What can be asked for."""
     told = [f"  {name}: {', '.join(table.schema.names)}" for name, table in tables.items()]
+    if not {"requests", "cells"} & set(tables):
+        told.append(NO_ROWS)
     return "\n".join(["there are:", *told])
 
 

@@ -38,6 +38,10 @@ class SweepRow(NamedTuple):
     """Why there can be no such fleet; empty where there can be."""
 
 
+OURS = ("replica.", "fleet.")
+"""Keys of what is ours to choose: among other traffic no cell is the cheaper answer."""
+
+
 def headline(data: Data) -> str:
     cells = data["cells"]
     periods = counted(data["replications"], "period")
@@ -52,11 +56,13 @@ def outcome(data: Data) -> str:
 
 
 def details(data: Data) -> str:
-    """What else to know of them: the cheapest one, and how many cannot be. May be empty."""
+    """What else to know of them: the cheapest one, if they differ in what is ours to choose, and
+    how many cannot be. May be empty."""
     kept = [cell for cell in data["cells"] if keeps_promise(cell)]
     priced = [cell for cell in kept if cell["usd_per_month"] is not None]
     told = []
-    if priced:
+    ours = all(each["key"].startswith(OURS) for each in data["keys"])
+    if priced and ours:
         least = min(priced, key=lambda cell: (cell["usd_per_month"], cell["cell"]))
         cost = usd(least["usd_per_month"], 0)
         told.append(f"The cheapest of them: {cell_text(data, least)}, {cost}/month.")

@@ -104,7 +104,7 @@ def parse_varied(text: str, faults: list[Fault]) -> Varied | None:
     """
     label = f"--set {text}"
     key, equals, told = text.partition("=")
-    if not equals or not key:
+    if not equals or not key or not told.strip():
         faults.append(
             Fault(label, "", "got no value", "KEY.KEY=VALUE, or VALUE,VALUE, or LOW..HIGH")
         )
@@ -165,6 +165,10 @@ def ends_of(piece: str) -> list[tuple[Decimal, str]]:
 def expanded(piece: str, label: str, key: str, faults: list[Fault]) -> list[str]:
     """The values of one piece of a list: those of a range with its steps, else itself."""
     ends = ends_of(piece)
+    if not ends and re.match(rf"\s*{NUMBER}[^\"']*\.\.", piece):
+        allowed = "LOW..HIGH or LOW..HIGH..STEP, numbers in one unit; in quotes what is no range"
+        faults.append(Fault(label, key, f"got {piece}", allowed))
+        return []
     if not ends:
         return [piece]
     span = span_of(ends[:2], label, key, faults)

@@ -67,7 +67,7 @@ def column_panel(rows: pd.DataFrame, column: str, shown: Shown, incidents: pd.Da
     unit, per_unit_s = time_unit(last_s)
     most = text_of(column, float(rows[column].max()))
     least = text_of(column, float(rows[column].min()))
-    title = f"{NAMES[column]}: {least} to {most}"
+    title = f"{NAMES[column]}: {least} to {most} in all periods"
     own_faults = incidents[incidents["replication"] == shown.worst]
     figure, axes = blank(
         title, MEANINGS[column], f"time in the period ({unit})", height_in=2.75,

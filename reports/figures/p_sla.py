@@ -24,7 +24,9 @@ def p_sla(plan: Data) -> Panel:
     """Share of periods that keep the SLA, with its confidence sequence, against the fleet size."""
     promised, sizes = plan["certificate"]["probability"], plan["sizes"]
     run = [size for size in sizes if size["runs"]]
-    kinds = len({size["status"] for size in run}) + len({row["passed"] for row in plan["screened"]})
+    known = {size["replicas"] for size in run}
+    only_screened = [row for row in plan["screened"] if row["replicas"] not in known]
+    kinds = len({size["status"] for size in run}) + len({row["passed"] for row in only_screened})
     figure, axes = blank(
         p_sla_title(plan), "periods that keep the SLA", "fleet size (replicas)",
         legend_rows=rows_of(kinds, 3),
@@ -37,7 +39,7 @@ def p_sla(plan: Data) -> Panel:
     low = min([promised, *(size["interval"][0] for size in run)])
     bottom = max(0.0, low - 0.25 * (1.0 - low) - 0.01)
     axes.set_ylim(bottom, 1.0 + 0.06 * (1.0 - bottom))
-    draw_screened(axes, plan["screened"])
+    draw_screened(axes, only_screened)
     seen = [row["replicas"] for row in [*sizes, *plan["screened"]]] or [plan["figures_of"]]
     axes.set_xlim(min(seen) - 0.6, max(seen) + 0.9)
     axes.annotate(
@@ -48,16 +50,14 @@ def p_sla(plan: Data) -> Panel:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y)))
     axes.grid(axis="x", visible=False)
     put_legend(figure, 3)
-    known = {size["replicas"] for size in run}
-    only_screened = [row for row in plan["screened"] if row["replicas"] not in known]
     return Panel(
         "p_sla",
         figure,
         alt=f"{p_sla_title(plan)}. {' '.join(size_text(size) + '.' for size in run)}",
         caption="Points: share of simulated periods that keep the SLA, with their counts. Bars: "
         "confidence sequences, which hold at every look. The exact test that certifies is sharper, "
-        "so the bar of a certified size may still cross the dashed line. Triangles: rough "
-        "screening, which only chose where to look.",
+        "so the bar of a certified size may still cross the dashed line. Triangles: sizes "
+        "that rough screening alone looked at, to choose where to begin.",
         marks=[Mark(size["replicas"], kept_share(size), size_text(size)) for size in run]
         + [Mark(row["replicas"], None, screened_text(row)) for row in only_screened],
     )

@@ -7,6 +7,7 @@ killed costs time and nothing else.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import active_children
 from typing import Literal, get_args
 
 from simulator.executors.clusters import dask_cluster, ray_cluster, understood
@@ -35,9 +36,14 @@ def open_executor(
         case "local" if workers == 1:
             yield Here()
         case "local":
-            local = Local(workers)
+            others, local = set(active_children()), Local(workers)
             try:
                 yield local
+            except BaseException:
+                # Nobody will ask for what is under way.
+                for worker in set(active_children()) - others:
+                    worker.terminate()
+                raise
             finally:
                 local.pool.shutdown(wait=True, cancel_futures=True)
         case "dask":

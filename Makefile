@@ -42,7 +42,7 @@ planner-study: $(READY)  ## the planner's own error and cost, and docs/planner-s
 	$(BIN)/python -m benchmarks.planner_study --trials 100 --docs docs/planner-study.md
 
 docs: .venv/ready-docs  ## the documentation as a website under site/
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python -m mkdocs build --strict
 
 screenshots: $(READY)  ## docs/images: a plan on a terminal, and the first screen of its report in a Chromium
 	$(BIN)/python -m docs.screenshots

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, Stop
+from fleetcast.exits import EXIT_FAILED, EXIT_INTERRUPTED, MEANINGS, Stop
 
 COMMANDS = {
     "plan": "Find the smallest certified fleet for a scenario.",
@@ -51,15 +51,16 @@ class FrontDoor(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = f"""How many GPUs does this LLM traffic need, and how sure are we?
+
+Exit codes: {", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())}.
+"""
+
+
+@click.group(cls=FrontDoor, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fleetcast")
 def door() -> None:
-    """How many GPUs does this LLM traffic need, and how sure are we?
-
-    Exit codes: 0 done, 1 internal or I/O error, 2 usage or invalid scenario, 3 no feasible fleet
-    within the bounds, 4 undecided within the budget, 5 plans or results differ (--exit-code of
-    diff and report), 99 a plan no longer holds (plan --check) or a cell does not (sweep --check).
-    """
+    """The command line as a whole."""
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import click
 
 from fleetcast import diff, options
 from fleetcast.exits import EXIT_DIFFERENT, EXIT_DONE, Stop
-from fleetcast.places import Readable
+from fleetcast.places import Readable, is_address
 
 if TYPE_CHECKING:
     from planner.result_set import ResultSet
@@ -42,13 +42,13 @@ def set_at(place: str) -> "ResultSet":
     """The result set in a folder or, through a copy, at an address."""
     from reports.comparison_sets import read_set
     from reports.folder import OtherResults
+    from simulator.places import told_address
 
     readable = Readable(file_okay=False, path_type=Path)
     folder = readable.convert(place, None, click.get_current_context())
     if not folder.is_dir():
         raise Stop(f"{place}: no such folder")
-    # What follows an address may be secret.
-    name = place if folder == Path(place) else place.split("?")[0]
+    name = told_address(place) if is_address(place) else place
     try:
         return read_set(folder, name)
     except OtherResults as error:

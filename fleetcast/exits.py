@@ -12,6 +12,18 @@ EXIT_NO_LONGER = 99
 """A plan does not hold any more (`plan --check`), or a cell does not (`sweep --check`)."""
 EXIT_INTERRUPTED = 130
 
+MEANINGS = {
+    EXIT_DONE: "done",
+    EXIT_FAILED: "internal or I/O error",
+    EXIT_USAGE: "usage, or a scenario with faults",
+    EXIT_INFEASIBLE: "no feasible fleet within the bounds",
+    EXIT_UNDECIDED: "undecided within the budget of runs",
+    EXIT_DIFFERENT: "plans or results differ (`--exit-code` of `diff` and `report`)",
+    EXIT_NO_LONGER: "a plan (`plan --check`) or a cell (`sweep --check`) does not hold",
+    EXIT_INTERRUPTED: "interrupted; the same command goes on from there",
+}
+"""In the words of help and documentation."""
+
 
 class Stop(Exception):
     """End the command with a message for its user."""

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from simulator.places import Place
 
 SCHEME = "s3://"
-DONE = ("plan.json", "simulation.json", "sweep.json", "drill.json")
-"""Files whose presence means that all others are there."""
+DONE = {
+    "plan.json": "a plan", "simulation.json": "a simulation", "sweep.json": "a sweep",
+    "drill.json": "a drill",
+}  # fmt: skip
+"""Files whose presence means that all others are there, and what they are of."""
 ROWS = "requests.parquet"
 """Large, and nothing that is done again depends on it: it is not fetched to be kept."""
 
@@ -43,6 +46,14 @@ def results_place(out: str | None, default: Path) -> Iterator[Out]:
     else:
         folder = results_folder(Path(out) if out else default)
         yield Out(folder, str(folder))
+
+
+def refuse_others(out: Out, own: str) -> None:
+    """Stop where a folder holds what another command made: its manifest and its tables have the
+    same names. own: the file of DONE that this command writes."""
+    for name, what in DONE.items():
+        if name != own and (out.folder / name).exists():
+            raise Stop(f"{out.name} holds {what}; --out names another folder")
 
 
 @contextmanager
@@ -68,7 +79,7 @@ def elsewhere(address: str, option: str) -> Iterator[Out]:
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             before = fetched(place, folder)
-            yield Out(folder, address.split("?")[0].rstrip("/"))
+            yield Out(folder, place.address)
             deliver(folder, place, before)
     except PlaceError as error:
         raise Stop(f"{option}{error}", EXIT_FAILED) from error
@@ -89,18 +100,19 @@ def fetched(place: "Place", folder: Path) -> dict[str, str]:
 
 def deliver(folder: Path, place: "Place", before: dict[str, str]) -> None:
     """Send what is new or different, and remove what is gone. Until all of it is there, nothing
-    says that it is done."""
+    says that it is done; a page drawn again leaves that as it is."""
     from simulator.places import remove, send
 
     after = digests(folder)
     changed = [name for name in sorted(after) if before.get(name) != after[name]]
     listed = read_object(folder / "manifest.json").get("files", [])
     gone = [name for name in before if name not in after and not (name == ROWS and ROWS in listed)]
-    if changed or gone:
+    done: list[str] = []
+    if not {"manifest.json", *listed, *DONE}.isdisjoint([*changed, *gone]):
         done = [name for name in DONE if name in after]
         remove([name for name in DONE if name in before], place)
-        remove([name for name in gone if name not in DONE], place)
-        send(folder, [name for name in changed if name not in done] + done, place)
+    remove([name for name in gone if name not in DONE], place)
+    send(folder, [name for name in changed if name not in done] + done, place)
 
 
 def digests(folder: Path) -> dict[str, str]:

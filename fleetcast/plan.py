@@ -10,7 +10,7 @@ import click
 
 from fleetcast import options
 from fleetcast.exits import EXIT_DONE, EXIT_INFEASIBLE, EXIT_UNDECIDED, Stop
-from fleetcast.places import Readable, read_object, results_place
+from fleetcast.places import Readable, read_object, refuse_others, results_place
 from fleetcast.price_age import warn_of_old_prices
 from scenarios.model import Scenario
 from simulator.keep import Keep
@@ -69,9 +69,9 @@ def command(
         raise SystemExit(run_shard(scenario, shard, output, machines, runs))
     warn_of_old_prices(scenario)
     asked = options.asked("plan", file, overrides, seed, *([] if explained else ["--no-explain"]))
-    with results_place(out, Path("out") / scenario.name) as (folder, name):
-        if (folder / "simulation.json").exists():
-            raise Stop(f"{name} holds a simulation; --out names another folder")
+    with results_place(out, Path("out") / scenario.name) as out_place:
+        refuse_others(out_place, "plan.json")
+        folder, name = out_place
         data = finished_plan(folder, scenario, explained)
         if data is None:
             data = make_plan(scenario, asked, folder, machines, runs, explained, keep)

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.exits import Stop
-from fleetcast.places import read_object, results_place
+from fleetcast.places import read_object, refuse_others, results_place
 from scenarios.model import Scenario
 from simulator.keep import Keep
 
@@ -37,11 +36,12 @@ def command(
     scenario = options.load_scenario(file, overrides, seed)
     asked = options.asked("simulate", file, overrides, seed, "--replications", str(replications))
     contents = {"asked": asked, "keep": keep, "replications": replications}
-    with results_place(out, Path("out") / f"{scenario.name}-simulate") as (folder, name):
-        if (folder / "plan.json").exists():
-            raise Stop(f"{name} holds a plan and its evidence; --out names another folder")
+    with results_place(out, Path("out") / f"{scenario.name}-simulate") as out_place:
+        refuse_others(out_place, "simulation.json")
+        folder, name = out_place
         data = finished_simulation(folder, scenario, contents)
         data = data or run_replications(scenario, contents, folder, machines, runs)
+        draw_again(folder)
         objectives = shown_objectives(read_results(folder)) if on_screen() else []
     if output == "json":
         click.echo(json.dumps(data, indent=2))
@@ -49,6 +49,16 @@ def command(
         show(partial(simulation_screen, data, objectives, name))
     else:
         click.echo("\n".join([*simulation_lines(data), f"  results: {name}"]))
+
+
+def draw_again(folder: Path) -> None:
+    """The page, if `report` has drawn one here: it may tell of another question."""
+    from reports.folder import PAGE
+
+    if (folder / PAGE).exists():
+        from reports.page import write_report
+
+        write_report(folder)
 
 
 def finished_simulation(

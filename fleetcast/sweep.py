@@ -8,13 +8,11 @@ from typing import Any, get_args
 import click
 
 from fleetcast import options
-from fleetcast.exits import Stop
-from fleetcast.places import results_place
+from fleetcast.places import refuse_others, results_place
 from fleetcast.sweep_question import Asked, sweep_of
 from planner.sweep_design import CELLS_MAX, DesignKind
 
 REPLICATIONS = 20
-OTHERS = {"plan.json": "a plan", "simulation.json": "a simulation"}
 
 
 @click.command("sweep")
@@ -66,10 +64,9 @@ def command(
         done = run_share(sweep, count, shard, machines, runs)
         click.echo(json.dumps(done, indent=2) if output == "json" else shard_line(done))
         return
-    with results_place(out, Path("out") / f"{sweep.base.name}-sweep") as (folder, name):
-        for other in OTHERS:
-            if (folder / other).exists():
-                raise Stop(f"{name} holds {OTHERS[other]}; --out names another folder")
+    with results_place(out, Path("out") / f"{sweep.base.name}-sweep") as out_place:
+        refuse_others(out_place, "sweep.json")
+        folder, name = out_place
         data = run_sweep(sweep, asked, count, folder, machines, runs)
         page = write_sweep_page(folder)
     if output == "json":

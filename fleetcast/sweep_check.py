@@ -25,6 +25,8 @@ def run_check(
     sweep: Sweep, output: str, junit: Path | None, machines: options.Machines, runs: Path
 ) -> int:
     """Run, print what came of it, and return the exit code."""
+    if junit is not None:
+        options.results_folder(junit.parent, "--junit")
     done = 0
     with at_work_on(sweep, machines, runs) as work:
 

@@ -54,7 +54,7 @@ def sweep_of(asked: Asked, wrong: Sequence[str]) -> Sweep:
     if not faults:
         faults += faults_of_design(asked.design, varied, asked.drawn)
     stop_at([*wrong, *map(str, faults)])
-    fixed = tuple(f"{each.key}={each.text}" for each in varied if not each.varies)
+    fixed = tuple(f"{each.key}={each.values[0]}" for each in varied if not each.varies)
     base = options.load_scenario(asked.file, fixed, asked.seed, needs=("sla",))
 
     def load_cell(texts: tuple[str, ...]) -> Scenario:

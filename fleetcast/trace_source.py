@@ -31,6 +31,9 @@ def asked_of(
     file: Path, replication: str, size: int | None, overrides: tuple[str, ...], seed: int | None
 ) -> Asked:
     """What the options come to, or a Stop."""
+    from planner.plan import asked
+    from simulator.monte_carlo import Trial
+
     if file.name in FILES_OF_RESULTS:
         file = file.parent
     if not file.is_dir():
@@ -49,8 +52,13 @@ def asked_of(
                 f"--replication {replication}: it is known of {file} as it is\n"
                 "    allowed: a number, or no --set, --seed and --size"
             )
-        return Asked(scenario, replicas, ranked(results, file, replication))
-    return Asked(scenario, replicas, number_of(replication, None))
+        number = ranked(results, file, replication)
+    else:
+        number = number_of(replication, None)
+    if results.is_plan:
+        scenario, trial = asked(scenario, Trial(replicas, number))
+        replicas = trial.replicas
+    return Asked(scenario, replicas, number)
 
 
 def number_of(text: str, scenario_file: Path | None) -> int:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from scenarios.fleet import Fleet
 from scenarios.objectives import Objective, parse_objective
 
 Data = dict[str, Any]
@@ -27,7 +28,10 @@ class ResultSet(NamedTuple):
     def scenario(self) -> Data:
         """Of the fleet that was run, with the size of it."""
         told: Data = self.manifest["scenario"] if self.plan is None else self.plan["scenario"]
-        return told | {"fleet": told["fleet"] | {"replicas": self.replicas}}
+        fleet: Data = told["fleet"] | {"replicas": self.replicas}
+        if self.plan is not None and "autoscaling" in fleet:
+            fleet = Fleet.model_validate(told["fleet"]).of_size(self.replicas).as_yaml_data()
+        return told | {"fleet": fleet}
 
     @property
     def objectives(self) -> list[Objective]:

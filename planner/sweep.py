@@ -67,8 +67,8 @@ def mistakes(base: Scenario, varied: Sequence[Varied], cells: Sequence[Cell]) ->
     data = base.as_yaml_data()
     places = [dotted(place_of(data, each.key)) for each in varied]
     found = []
-    for place, each in zip(places, varied, strict=True):
-        if places.index(place) < varied.index(each):
+    for index, (place, each) in enumerate(zip(places, varied, strict=True)):
+        if place in places[:index]:
             label = f"--set {each.key}={each.text}"
             found.append(Fault(label, each.key, "the same key again", "once per sweep"))
         own = {each.key, place}

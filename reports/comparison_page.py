@@ -20,7 +20,7 @@ from reports.comparison_lines import LABELS, cards, changed
 from reports.differences import Change, text
 from reports.figures import comparison as pictures
 from reports.image import house_style
-from reports.rendering import put_pictures, render, script_data, write_page
+from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.tables import percent
 
 PAGE = "comparison.html"
@@ -37,7 +37,7 @@ def write_comparison(
         periods = {label: pictures.periods(one, label) for label, one in labelled}
     drawn = [*certainty, *latencies, *(panel for panels in periods.values() for panel in panels)]
     drawings = put_pictures(drawn, folder)
-    remove_stale(folder, drawings)
+    remove_stale(folder / PAGE, drawings)
     page = render(
         "comparison.html",
         cards=cards(sets),
@@ -62,14 +62,6 @@ def write_comparison(
         script_data=script_data(drawn),
     )
     return write_page(page, folder / PAGE)
-
-
-def remove_stale(folder: Path, names: dict[str, str]) -> None:
-    """A picture of an earlier comparison in this folder must not pass for one of this."""
-    for ending in ("png", "svg"):
-        for path in folder.glob(f"{pictures.NAME}*.{ending}"):
-            if path.stem not in names:
-                path.unlink()
 
 
 def changed_rows(one: Comparison) -> list[tuple[str, list[tuple[str, str, str]]]]:

@@ -72,7 +72,7 @@ def breaks_first(plan: Data, used: pd.DataFrame, objectives: list[Objective]) ->
     median = used[known].median().fillna(float("inf"))
     tightest = str(median.idxmax())
     share = float(median[tightest])
-    uses = f"the median period uses {percent(round(share, 2))} of it" if share < 1 else "broken"
+    uses = f"the median period uses {percent(round(share, 2))} of it" if share <= 1 else "broken"
     found = plan["explanation"]
     binding = found["constraint"]["binding"] if found else []
     lacks = f"; one fewer lacks {' and '.join(binding)}" if binding else ""

@@ -13,6 +13,7 @@ from simulator.tables import RESULTS_VERSION, TABLES
 
 Data = dict[str, Any]
 
+PAGE = "report.html"
 ANSWERS = {"plan": "plan.json", "simulate": "simulation.json"}
 """The file that holds the answer, by the command that made the set."""
 
@@ -52,7 +53,7 @@ def read_results(folder: Path) -> Results:
     manifest = read_manifest(folder)
     check_version(folder, manifest)
     return Results(
-        json.loads((folder / ANSWERS[manifest["command"]]).read_text()),
+        read_json(folder, ANSWERS[manifest["command"]]),
         manifest,
         *(read_table(folder, manifest["files"], name) for name in Results._fields[2:]),
     )
@@ -61,9 +62,9 @@ def read_results(folder: Path) -> Results:
 def read_manifest(folder: Path) -> Data:
     """Of a finished plan or simulation. Raises OtherResults for anything else."""
     try:
-        manifest: Data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_json(folder, "manifest.json")
         command = str(manifest["command"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OtherResults, KeyError) as error:
         raise OtherResults(f"{folder} holds no finished results") from error
     if command not in ANSWERS:
         told = " and ".join(ANSWERS)
@@ -83,11 +84,32 @@ def check_version(folder: Path, manifest: Data) -> None:
         )
 
 
+def read_json(folder: Path, name: str) -> Data:
+    """A JSON object of a result set. Raises OtherResults."""
+    try:
+        data = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise lacks(folder, name) from error
+    if not isinstance(data, dict):
+        raise lacks(folder, name)
+    return data
+
+
 def read_table(folder: Path, files: list[str], name: str) -> pd.DataFrame:
+    """Raises OtherResults."""
     file = f"{name}.parquet"
     if file not in files:
         return pd.DataFrame(columns=[column.name for column in TABLES[name].columns])
-    return pd.read_parquet(folder / file)
+    try:
+        return pd.read_parquet(folder / file)
+    except (OSError, ValueError) as error:  # Arrow's errors are among them
+        raise lacks(folder, file) from error
+
+
+def lacks(folder: Path, file: str) -> OtherResults:
+    """Somebody took or damaged a file."""
+    again = "run the command again that made it"
+    return OtherResults(f"{folder}: {file} is missing or damaged; {again}")
 
 
 def objectives_of(results: Results) -> list[Objective]:

@@ -19,6 +19,7 @@ from reports.figure_rows import (
 from reports.first_screen import tiles
 from reports.folder import (
     ANSWERS,
+    PAGE,
     Data,
     Results,
     objectives_of,
@@ -28,23 +29,17 @@ from reports.folder import (
 )
 from reports.lines import line_rows
 from reports.objectives import shown_objectives
-from reports.panels import course_data, panels_of, remove_stale
-from reports.rendering import put_pictures, render, script_data, write_page
+from reports.panels import course_data, panels_of
+from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.sizes import size_rows
 from reports.sources import sources
 from scenarios.units import TIME_S, parse_quantity
-
-PAGE = "report.html"
+from simulator.tables import TABLES
 
 FILES = {
     "plan.json": "the answer as data",
     "simulation.json": "the figures as data",
     "manifest.json": "the whole scenario, its hash, the seed and the versions",
-    "requests.parquet": "requests of the periods that are shown, or a sample of them",
-    "replications.parquet": "every simulated period of every size, with its figures",
-    "latencies.parquet": "histograms of TTFT, TPOT, E2E and gaps between tokens, per period",
-    "timeline.parquet": "traffic, queue, batch, KV cache and replicas over time",
-    "incidents.parquet": "every fault in those periods: what, where, when noticed and repaired",
 }
 
 SECTIONS = {
@@ -71,7 +66,7 @@ def write_report(folder: Path) -> Path:
     panels = panels_of(results, values)
     drawn = [panel for section in panels.values() for panel in section]
     drawings = put_pictures(drawn, folder)
-    remove_stale(folder, drawings)
+    remove_stale(folder / PAGE, drawings)
     told = {
         **common(results, values),
         "panels": panels,
@@ -169,4 +164,15 @@ def files(results: Results, drawings: dict[str, Any]) -> list[tuple[str, str]]:
     """(name, what it holds) of what is in the folder."""
     names = [ANSWERS[results.manifest["command"]], "manifest.json", *results.manifest["files"]]
     pictures = [(f"{name}.png, {name}.svg", "a picture of this page") for name in drawings]
-    return [*((name, FILES[name]) for name in names), *pictures]
+    return [*((name, file_text(name)) for name in names), *pictures]
+
+
+def file_text(name: str) -> str:
+    """
+    >>> file_text("timeline.parquet")
+    'A row per sample of a period. Of all periods of the shown fleet, some 120 samples of each.'
+    """
+    if name in FILES:
+        return FILES[name]
+    table = TABLES[name.removesuffix(".parquet")]
+    return f"A row per {table.rows}. {table.about}".replace("`", "")

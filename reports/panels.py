@@ -1,7 +1,5 @@
 """Which pictures a result set has evidence for, by the section of the page that shows them."""
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -65,14 +63,6 @@ def worst_first(results: Results, values: pd.DataFrame) -> list[int]:
 def median_of(order: list[int]) -> int | None:
     """The period in the middle; none where there is only the worst."""
     return order[len(order) // 2] if len(order) > 1 else None
-
-
-def remove_stale(folder: Path, names: Iterable[str]) -> None:
-    """A picture of an earlier result in this folder must not pass for one of this."""
-    for ending in ("png", "svg"):
-        for path in folder.glob(f"*.{ending}"):
-            if path.stem not in set(names):
-                path.unlink()
 
 
 # --- for the page's script -----------------------------------------------------------------------

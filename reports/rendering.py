@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def put_pictures(panels: Sequence[Panel], folder: Path) -> dict[str, str]:
             write_page(drawing, folder / f"{panel.name}.svg")
             drawings[panel.name] = on_page(drawing, panel.alt)
     return drawings
+
+
+def remove_stale(page: Path, names: Collection[str]) -> None:
+    """Remove the pictures of an earlier `page` that the next one does not have: they must not pass
+    for its own. Others stay: the folder may be anybody's."""
+    earlier = page.read_text(encoding="utf-8") if page.exists() else ""
+    for name in set(re.findall(r'data-panel="([\w-]+)"', earlier)) - set(names):
+        for ending in ("png", "svg"):
+            (page.parent / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def script_data(panels: Sequence[Panel], **more: Any) -> str:

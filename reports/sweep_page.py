@@ -1,6 +1,5 @@
 """A finished sweep -> report.html, one file that needs nothing else, and its pictures."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ from planner.statement import duration
 from reports import inputs, tables
 from reports.cautions import step_time_tables
 from reports.figures.panel import WIDTH_IN, Panel
-from reports.panels import remove_stale
-from reports.rendering import put_pictures, render, script_data, write_page
+from reports.folder import PAGE, check_version, read_json
+from reports.rendering import put_pictures, remove_stale, render, script_data, write_page
 from reports.sources import sources
 from reports.sweep_panels import left_out, sweep_panels
 from reports.sweep_table import (
@@ -25,7 +24,6 @@ from scenarios.units import TIME_S, parse_quantity
 
 Data = dict[str, Any]
 
-PAGE = "report.html"
 FILES = {
     "replications/cell=.../part-0.parquet": "every simulated period, a partition per cell",
     "cells.parquet": "the cells as a table: values, P(SLA), medians, intervals, cost",
@@ -42,13 +40,15 @@ SECTIONS = {
 
 def write_sweep_page(folder: Path) -> Path:
     """Draw the report of the finished sweep in `folder`: report.html, and a PNG and an SVG per
-    picture. The same folder gives the same bytes. Returns the page's path."""
-    data = json.loads((folder / "sweep.json").read_text())
-    manifest = json.loads((folder / "manifest.json").read_text())
+    picture. The same folder gives the same bytes. Returns the page's path.
+
+    Raises OtherResults where another version wrote it, or a file is gone."""
+    data, manifest = (read_json(folder, name) for name in ("sweep.json", "manifest.json"))
+    check_version(folder, manifest)
     groups = sweep_panels(data)
     drawn = [panel for group in groups for panel in group]
     drawings = put_pictures(drawn, folder)
-    remove_stale(folder, drawings)
+    remove_stale(folder / PAGE, drawings)
     page = render(
         "sweep.html",
         **facts(data, manifest["scenario"]),

@@ -21,6 +21,7 @@ class Place(NamedTuple):
     """A folder in a store."""
 
     address: str
+    """As it may be told (`told_address`)."""
     store: Any
     """A pyarrow FileSystem."""
     path: str
@@ -34,10 +35,21 @@ def open_place(address: str) -> Place:
     try:
         store, path = fs.FileSystem.from_uri(address)
     except pa.ArrowException as error:
-        raise PlaceError(f"{address}: {first_line(error)}") from error
+        raise PlaceError(f"{told_address(address)}: {first_line(error)}") from error
     if not path.strip("/"):
-        raise PlaceError(f"{address}: got no bucket\n    allowed: s3://bucket/prefix")
-    return Place(address, store, path.rstrip("/"))
+        raise PlaceError(f"{told_address(address)}: got no bucket\n    allowed: s3://bucket/prefix")
+    return Place(told_address(address), store, path.rstrip("/"))
+
+
+def told_address(address: str) -> str:
+    """Without what may be secret in it: keys before the bucket, and what follows the path.
+
+    >>> told_address("s3://KEY:SECRET@ours/a@b/chat/?endpoint_override=minio:9000")
+    's3://ours/a@b/chat'
+    """
+    scheme, _, rest = address.split("?")[0].partition("://")
+    bucket, slash, path = rest.rstrip("/").partition("/")
+    return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{path}"
 
 
 def check_writable(place: Place) -> None:

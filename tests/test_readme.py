@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.slow
 def test_the_main_job_prints_what_the_readme_shows(tmp_path):
     shown = re.search(
-        r"```\n\$ make plan.*?\n(.*?)  report:", (ROOT / "README.md").read_text(), re.S
+        r"```console\n\$ make plan.*?\n(.*?)  report:", (ROOT / "README.md").read_text(), re.S
     )
     command = [sys.executable, "-m", "fleetcast", "plan", "scenarios/examples/chat.yaml"]
     result = subprocess.run(

@@ -190,6 +190,16 @@ def test_more_replications_go_on_where_fewer_ended(command):
     pd.testing.assert_frame_equal(three, ten[ten["replication"] < 3].reset_index(drop=True))
 
 
+def test_a_page_of_an_earlier_simulation_does_not_stay(command, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(reports.page, "write_report", drawn.append)
+    simulated(command, "out")
+    assert drawn == [], "the page takes seconds, and nobody asked for it"
+    Path("out/report.html").write_text("of an earlier question")
+    simulated(command, "out", "--seed", 4)
+    assert drawn == [Path("out")]
+
+
 WRITES = 16
 """Of a simulation of three periods: their rows, records and figures, five tables, the manifest and
 the answer."""

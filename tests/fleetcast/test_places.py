@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
+from pyarrow.fs import LocalFileSystem
 
 import simulator.places
+from fleetcast.exits import Stop
+from fleetcast.places import DONE, Out, deliver, digests, refuse_others
 from simulator.places import fetch, names_in, open_place, send
 from tests.fleetcast.test_commands import command, content, counting, no_page, planned, simulated
 
@@ -125,3 +128,33 @@ def test_the_answer_is_the_last_file_to_come(command, store, monkeypatch):
     sent.clear()
     simulated(command, "s3://ours/order", "--seed", 5)
     assert sent[-1] == "simulation.json"
+
+
+@pytest.mark.parametrize("own", DONE)
+def test_a_folder_holds_the_results_of_one_command(tmp_path, own):
+    """`report` would draw one of them with the manifest of the other."""
+    out = Out(tmp_path, "out/chat")
+    (tmp_path / own).touch()
+    refuse_others(out, own)
+    for other in DONE.keys() - {own}:
+        with pytest.raises(Stop, match=f"out/chat holds {DONE[own]}; --out names another folder"):
+            refuse_others(out, other)
+
+
+def test_a_page_drawn_again_never_takes_the_answer_away(tmp_path, monkeypatch):
+    """Were it killed between, a finished plan would be gone; other evidence makes it unfinished."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+        (folder / "plan.json").write_text("{}")
+        (folder / "manifest.json").write_text('{"files": ["timeline.parquet"]}')
+    removed = []
+    monkeypatch.setattr(simulator.places, "remove", lambda names, _: removed.extend(names))
+    place = simulator.places.Place("s3://ours", LocalFileSystem(), str(elsewhere))
+    before = digests(here)
+    (here / "report.html").write_text("drawn again")
+    deliver(here, place, before)
+    assert removed == [] and (elsewhere / "report.html").read_text() == "drawn again"
+    (here / "timeline.parquet").write_text("other evidence")
+    deliver(here, place, before)
+    assert removed == ["plan.json"]

@@ -202,11 +202,12 @@ def test_the_gate_is_green_when_all_hold(command):
 
 def test_the_gate_is_neither_when_the_budget_ends(command, monkeypatch):
     monkeypatch.setattr(Promise, "runs_max", 3)
-    arguments = ("--set", "fleet.replicas=7,8", "--check", "--junit", "j.xml", "--workers", 1)
+    arguments = ("--set", "fleet.replicas=7,8", "--check", "--junit", "new/j.xml", "--workers", 1)
     code, printed, errors = command("sweep", "tiny.yaml", *arguments)
     assert code == 4, errors
     assert printed.startswith("tiny: undecided within the budget (0 of 2 cells)")
-    assert [case[0].tag for case in ElementTree.parse("j.xml").getroot()[0]] == ["error", "error"]
+    suite = ElementTree.parse("new/j.xml").getroot()[0]
+    assert [case[0].tag for case in suite] == ["error", "error"]
 
 
 # --- mistakes -------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from fleetcast import trace_source
 from fleetcast.__main__ import main
+from reports.folder import Results
 from scenarios.loading import load
 from simulator.simulate import simulate
 
@@ -129,3 +132,15 @@ def test_the_worst_period_of_results(call, folder):
     assert (worst, median) == (by_ttft[2], by_ttft[1])
     code, _, err = call("trace-run", "done", "--replication", "worst", "--seed", "4")
     assert code == 2 and "it is known of done as it is" in err
+
+
+def test_an_autoscaled_plan_is_traced_with_the_fleet_that_was_judged(folder, monkeypatch):
+    """A plan counts the fewest replicas; its periods began with those of the scenario."""
+    scaling = 'fleet: {replicas: 3, autoscaling: {replicas: "1..6", target_outstanding: 4}}'
+    (folder / "scaled.yaml").write_text(SCENARIO.replace("fleet: {replicas: 2}", scaling))
+    answer = {"scenario": load(folder / "scaled.yaml").as_yaml_data(), "figures_of": 2}
+    results = Results(answer, {"command": "plan"}, *[pd.DataFrame()] * 4)
+    monkeypatch.setattr(trace_source, "results_of", lambda _: results)
+    asked = trace_source.asked_of(folder, "7", None, (), None)
+    scaling = asked.scenario.fleet.autoscaling
+    assert (asked.replicas, asked.replication, scaling.replicas) == (3, 7, (2, 6))

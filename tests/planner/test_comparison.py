@@ -1,5 +1,6 @@
 """Which periods of two sets are compared, and what is found, on sets made by hand."""
 
+from copy import deepcopy
 from math import inf
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from planner.comparison import KEPT, compare
 from planner.sequential import confidence_sequence
-from tests.made_sets import make_periods, make_set
+from tests.made_sets import EXAMPLE, make_periods, make_set
 
 
 def only(a, b):
@@ -115,3 +116,14 @@ def test_a_plan_keeps_the_interval_of_its_certificate():
     _, found = only(one, one._replace(plan=plan))
     assert found[KEPT].a.low == pytest.approx(0.832, abs=1e-3)
     assert (found[KEPT].b.low, found[KEPT].b.high) == confidence_sequence(20, 0, 1 - 0.9)
+
+
+def test_an_autoscaled_plan_is_of_the_fleet_that_was_run():
+    """A plan counts the fewest replicas; a simulation of the same fleet asks the same question."""
+    fleet = deepcopy(EXAMPLE["fleet"])
+    scaling = {"replicas": "1..6", "targets": [{"outstanding": 4.0}]}
+    simulated = make_set(make_periods(), fleet=fleet | {"autoscaling": scaling}, replicas=3)
+    plan = {"scenario": simulated.manifest["scenario"]}
+    run = simulated._replace(plan=plan, replicas=2).scenario["fleet"]
+    assert (run["replicas"], run["autoscaling"]["replicas"]) == (3, "2..6")
+    assert simulated._replace(replicas=4).scenario["fleet"]["replicas"] == 4

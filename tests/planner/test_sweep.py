@@ -66,6 +66,7 @@ def test_what_cannot_be_is_a_fact_and_no_mistake():
         (("replica.gpu=h100-sxm-80gb,a100-sxm-80gb",), "price.gpus: no price for a100-sxm-80gb"),
         (("replica.precision=nvfp4,mxfp4",), "replica"),
         (("fleet.replicas=1,2", "fleet.replicas=5"), "the same key again"),
+        (("fleet.replicas=1,2", "fleet.replicas=1,2"), "the same key again"),
         (("traffic.all.priority=1,2", "traffic.0.priority=3"), "the same key again"),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_page_has_the_block_where_there_is_one(write_folder: Any, undrawn: N
     text = write_report(write_folder()).read_text()
     assert "<h2>Failures and recovery</h2>" in text
     assert re.search(r"<td>replica</td><td class=\"n\">2</td>", text)
-    assert "every fault in those periods" in text
+    assert "A row per fault." in text
 
     def nothing_to_tell(plan: Data, scenario: Data) -> None:
         plan["accounts"] = None

@@ -147,6 +147,7 @@ def test_nothing_in_common_is_said_and_drawn_the_same_again(tmp_path):
     ]
     comparisons = compare(sets)
     assert conclusion(comparisons).startswith("no figure that both have")
+    (tmp_path / "comparison.html").write_text('<div data-panel="comparison_C_ttft-p95"></div>')
     (tmp_path / "comparison_C_ttft-p95.png").write_bytes(b"of an earlier comparison")
     (tmp_path / "holiday.png").write_bytes(b"of somebody")
     page = write_comparison(sets, comparisons, tmp_path).read_text()

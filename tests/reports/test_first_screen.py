@@ -46,6 +46,8 @@ def test_room_and_what_binds_come_from_the_explanation(headroom, value, detail):
 def test_an_objective_that_the_median_period_breaks_is_the_first():
     used = USED.assign(**{OBJECTIVES[1].text: [1.5, float("inf"), float("inf")]})
     assert told(make_plan(), used)["What breaks first"] == ("error_rate <= 0.1%", "broken")
+    used = USED.assign(**{OBJECTIVES[1].text: 1.0})  # at the limit, which is kept
+    assert told(make_plan(), used)["What breaks first"][1] == "the median period uses 100% of it"
     assert told(make_plan(), USED[:0])["What breaks first"] == ("not known", "no period was run")
 
 

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reports.facts import fact_lines
+from reports.folder import OtherResults, read_results
 from reports.inputs import parts, yaml_text
 from reports.page import write_report
 from reports.tables import accuracy_facts
@@ -134,11 +135,13 @@ def test_figures_are_on_the_page_and_beside_it(finished: Path) -> None:
 
 def test_a_fleet_that_was_never_run_has_no_figures_of_it(write_folder: Any) -> None:
     folder = write_folder(never_run, files=[])
+    (folder / "report.html").write_text('<div data-panel="latency_ttft"></div>')
     (folder / "latency_ttft.png").write_bytes(b"of an earlier plan")
+    (folder / "holiday.png").write_bytes(b"of somebody")
     text = write_report(folder).read_text()
     assert text.count("<svg") == 1 and balanced(text)
     assert "the largest fleet allowed, were not reached" in text_of(text)
-    assert not (folder / "latency_ttft.png").exists()
+    assert not (folder / "latency_ttft.png").exists() and (folder / "holiday.png").exists()
 
 
 def test_uncertified_plans_say_what_to_do(write_folder: Any, undrawn: None) -> None:
@@ -338,3 +341,14 @@ def balanced(text: str) -> bool:
 
     Tags().feed(text)
     return not open_tags and not wrong
+
+
+@pytest.mark.parametrize("name", ["plan.json", "timeline.parquet"])
+def test_a_set_that_lacks_a_file_is_one_message(write_folder: Any, name: str) -> None:
+    folder = write_folder()
+    (folder / name).write_text("{")
+    with pytest.raises(OtherResults, match=f"{name} is missing or damaged"):
+        read_results(folder)
+    (folder / name).unlink()
+    with pytest.raises(OtherResults):
+        read_results(folder)

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports.figures.sweep_map import colours_of, draw_tile, luminance
+from reports.folder import OtherResults
 from reports.sweep_lines import sweep_lines
 from reports.sweep_page import write_sweep_page
 from reports.sweep_panels import layout_of, sweep_panels
@@ -17,6 +18,7 @@ from reports.sweep_values import USED_MAX, Seen, quantities
 from scenarios.loading import load
 from simulator.estimates import share_estimate
 from simulator.provenance import step_times
+from simulator.tables import RESULTS_VERSION
 
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"
 TTFT, ERRORS = "ttft p95 <= 500ms", "error_rate <= 0.1%"
@@ -92,7 +94,8 @@ def many_maps():
 def write(folder, data):
     scenario = load(EXAMPLE).as_yaml_data()
     manifest = {"scenario": scenario, "scenario_hash": "cd" * 32, "seed": 7,
-                "versions": {"python": "3"}, "asked": "fleetcast sweep chat.yaml"}  # fmt: skip
+                "versions": {"python": "3"}, "asked": "fleetcast sweep chat.yaml",
+                "results_version": RESULTS_VERSION}  # fmt: skip
     (folder / "sweep.json").write_text(json.dumps(data))
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return write_sweep_page(folder)
@@ -122,11 +125,23 @@ def test_the_page_says_what_the_data_say_and_needs_nothing_else(tmp_path):
         assert {path.stem for path in tmp_path.glob(f"*.{ending}")} == names
 
 
+def test_a_damaged_sweep_or_one_of_another_version_is_one_message(tmp_path):
+    write(tmp_path, two_keys())
+    (tmp_path / "manifest.json").write_text('{"results_version": 0}')
+    with pytest.raises(OtherResults, match="results of version 0"):
+        write_sweep_page(tmp_path)
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(OtherResults, match=r"sweep.json is missing or damaged"):
+        write_sweep_page(tmp_path)
+
+
 def test_the_same_folder_is_the_same_page_and_nothing_of_another_sweep_stays(tmp_path):
+    (tmp_path / "report.html").write_text('<div data-panel="objective-7"></div>')
     (tmp_path / "objective-7.png").write_bytes(b"of another sweep")
+    (tmp_path / "holiday.png").write_bytes(b"of somebody")
     write(tmp_path, two_keys())
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert "objective-7.png" not in files
+    assert "objective-7.png" not in files and "holiday.png" in files
     write(tmp_path, two_keys())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 

@@ -733,21 +733,12 @@ def test_simulate_goes_on_after_kill_9(folder):
 
 @pytest.mark.slow
 def test_plan_goes_on_after_kill_9(folder, whole_plan):
-    """Killed on two workers, ended on two; the same bytes down to the page."""
-    arguments = (
-        "plan",
-        "tiny.yaml",
-        "-o",
-        "json",
-        "--workers",
-        2,
-        "--out",
-        "killed",
-        "--no-explain",
-    )
-    assert len(kill_in_the_middle(folder, *arguments)) >= 5
+    """Killed on two workers, ended on one; the same bytes down to the page. That it may end on two
+    is shown where only a worker is killed (test_warm.py)."""
+    arguments = ("plan", "tiny.yaml", "-o", "json", "--out", "killed", "--no-explain", "--workers")
+    assert len(kill_in_the_middle(folder, *arguments, 2)) >= 5
     assert not (folder / "killed" / "plan.json").exists()
-    code, printed, errors = finish(folder, *arguments)
+    code, printed, errors = finish(folder, *arguments, 1)
     whole, expected = whole_plan
     assert (code, printed) == (0, expected), errors
     assert json.loads(printed)["certificate"]["status"] == "certified"

@@ -104,7 +104,7 @@ def parse_varied(text: str, faults: list[Fault]) -> Varied | None:
     """
     label = f"--set {text}"
     key, equals, told = text.partition("=")
-    if not equals or not key or not told.strip():
+    if not equals or not key:
         faults.append(
             Fault(label, "", "got no value", "KEY.KEY=VALUE, or VALUE,VALUE, or LOW..HIGH")
         )

@@ -7,7 +7,7 @@ import pytest
 
 import reports.comparison_page
 from fleetcast.__main__ import main
-from fleetcast.exits import EXIT_DIFFERENT
+from fleetcast.exits import EXIT_DIFFERENT, EXIT_UNDECIDED
 from tests.made_sets import make_periods, make_set, write_set
 
 
@@ -48,6 +48,16 @@ def test_the_exit_code_tells_when_asked(command):
     assert (code, json.loads(printed)["summary"]) == (0, "all 18 figures are the same, exactly")
 
 
+def test_too_few_periods_are_no_sign_that_nothing_differs(command, tmp_path):
+    write_set(tmp_path / "few", make_set(make_periods(3, ttft_s_p95=0.1)))
+    write_set(tmp_path / "worse", make_set(make_periods(3, ttft_s_p95=50.0, kept=False)))
+    code, printed, _ = command("few", "worse", "--exit-code")
+    assert code == EXIT_UNDECIDED
+    assert "\ntoo few periods to tell anything of 3 of 18 figures; " in printed
+    found = json.loads(command("few", "worse", "-o", "json")[1])
+    assert found["differ"] is None
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -59,6 +69,7 @@ def test_the_exit_code_tells_when_asked(command):
         (["one"] * 7, "got 7 folders; side by side go at most 6"),
         (["one", "gone"], "gone: no such folder"),
         (["one", "slower", "--out", "one/manifest.json"], "is a file"),
+        (["one", "slower", "--out", "s3://ours/x"], "--out s3://ours/x: this goes to a folder"),
         (["one", "--exit-code"], "--out, --exit-code and -o: are for two folders or more"),
     ],
 )

@@ -58,6 +58,7 @@ def test_values_are_those_of_the_text(text, expected):
         ("key=30s..2min..30s", "got 30s..2min"),
         ("key=20/s..60/s..10", "got 20/s..60/s..10\n    allowed: a step above 0, in /s"),
         ("key=4..8..0", "a step above 0"),
+        ("key=4..x", "got 4..x\n    allowed: LOW..HIGH"),
         ("key=1/s..3/s,9/s", "in a list, a range with a step, such as 1/s..3/s..0.5/s"),
         ("key=1..1000000..1", "1,000,000 values\n    allowed: up to 9,999"),
     ],

@@ -34,7 +34,6 @@ def asked_of(
 ) -> Asked:
     """What the options come to, or a Stop."""
     from planner.plan import asked
-    from reports.folder import shown_rows
     from simulator.monte_carlo import Trial
 
     if file.name in FILES_OF_RESULTS:
@@ -58,7 +57,7 @@ def asked_of(
         number = ranked(results, file, replication)
     else:
         number = number_of(replication, None)
-        if number not in shown_rows(results)["replication"].tolist():
+        if len(results.timeline) and number not in set(results.timeline["replication"]):
             click.echo(f"Note: replication {number} is none of those that {file} shows", err=True)
     if results.is_plan:
         scenario, trial = asked(scenario, Trial(replicas, number))

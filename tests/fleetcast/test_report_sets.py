@@ -53,7 +53,7 @@ def test_too_few_periods_are_no_sign_that_nothing_differs(command, tmp_path):
     write_set(tmp_path / "worse", make_set(make_periods(3, ttft_s_p95=50.0, kept=False)))
     code, printed, _ = command("few", "worse", "--exit-code")
     assert code == EXIT_UNDECIDED
-    assert "\ntoo few periods to tell anything of 3 of 18 figures; " in printed
+    assert "\ntoo few periods to tell anything of 2 of 18 figures; " in printed
     found = json.loads(command("few", "worse", "-o", "json")[1])
     assert found["differ"] is None
 

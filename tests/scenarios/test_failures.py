@@ -186,7 +186,7 @@ SHOWN = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def test_the_guide_shows_a_preset_of_ones_own():
-    assert SHOWN[-1] == OWN
+    assert f'```yaml title="mine.yaml"\n{OWN}```' in GUIDE
 
 
 @pytest.mark.parametrize("text", SHOWN[:-1])

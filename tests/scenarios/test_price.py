@@ -273,7 +273,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "costs.md").read_text(e
 
 
 def test_the_file_of_the_guide_is_one(loaded):
-    prices = re.search(r"```yaml\n# prices.yaml\n(.*?)```", GUIDE, re.DOTALL)[1]
+    prices = re.search(r"```yaml title=\"prices.yaml\"\n(.*?)```", GUIDE, re.DOTALL)[1]
     told = re.search(r"--set '(energy=.*?)'", GUIDE)[1]
     change = ("replica.purchase=owned", told)
     scenario = loaded("price: {file: prices.yaml}", prices=prices, overrides=change)

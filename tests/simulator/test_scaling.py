@@ -4,9 +4,7 @@ Every engine step takes a second and gives each running request a token. A start
 on a new node, two on one of the warm pool. Decisions fall on multiples of ten seconds.
 """
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.fleet import Autoscaling, Target, Window
-from scenarios.loading import load
 from simulator.control.books import CLOSING, DOWN, GONE, OFF, SERVING, STARTING, Books, Change
 from simulator.control.lives import Life, Lives
 from simulator.control.scaling import autoscale
@@ -522,15 +519,3 @@ def test_settings_that_scale_by_nothing_are_refused():
         Autoscaling.model_validate({"replicas": "1..2"})
     with pytest.raises(ValueError, match="thousandths"):
         Autoscaling.model_validate({"replicas": "1..2", "targets": [{"rate": "1/h"}]})
-
-
-def test_the_files_of_the_guide_are_scenarios(tmp_path):
-    """The one that docs/guides/autoscaling.md shows, and with each other part in its place."""
-    guide = (Path(__file__).parents[2] / "docs/guides/autoscaling.md").read_text()
-    whole, *parts = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    scenario, fleet = whole.split("fleet:")
-    assert len(parts) == 2
-    for part in (f"fleet:{fleet}", *parts):
-        file = tmp_path / "scenario.yaml"
-        file.write_text(scenario + part)
-        assert load(file).fleet.autoscaling.targets

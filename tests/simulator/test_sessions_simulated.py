@@ -1,12 +1,8 @@
 """Sessions and closed loops end to end: drawn, served, and looked at afterwards."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from scenarios.loading import load
 from simulator.control.begin import start_control
 from simulator.control.lives import nanoseconds
 from simulator.kernel.state import NEVER_NS
@@ -204,15 +200,3 @@ def test_agents_find_nearly_all_of_their_context_in_an_ample_cache():
     assert shares[0] > 0.9
     assert shares[0] > shares[1] > shares[2]
     assert shares[2] < 0.7
-
-
-def test_the_scenario_of_the_guide_is_one(tmp_path):
-    """The first file that docs/guides/sessions.md shows, and what it shows of sub-agents."""
-    guide = (Path(__file__).parents[2] / "docs/guides/sessions.md").read_text()
-    whole, agents, *_ = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    for name, text in (("alone", whole), ("together", whole + agents)):
-        file = tmp_path / f"{name}.yaml"
-        file.write_text(text)
-        scenario = load(file)
-        assert (scenario.traffic[0].sessions.agents is None) == (name == "alone")
-        assert len(draw_workload(scenario, 0, 0)) > 100

@@ -63,6 +63,21 @@ def test_a_simulation_elsewhere_is_the_one_here(command, store, monkeypatch):
     assert command("results", "show", named)[0] == 0
 
 
+def test_a_sweep_elsewhere_is_the_one_here(command, store, monkeypatch):
+    address = "s3://ours/a/sweep"
+    asked = ("sweep", "tiny.yaml", "--set", "fleet.replicas=2..3", "--replications", 2)
+    here, elsewhere = (command(*asked, "-o", "json", "--out", out) for out in ("here", address))
+    assert here[0] == elsewhere[0] == 0 and here[1] == elsewhere[1]
+    found = there(address, "back")
+    assert found == content("here") and "replications/cell=0002/part-0.parquet" in found
+    again = counting(monkeypatch)
+    assert command(*asked, "--out", address)[1].endswith(f"report: {address}/report.html\n")
+    assert not again
+    sql = "SELECT count(*) AS n FROM replications"
+    answered = command("results", "query", address, sql, "-o", "json")
+    assert json.loads(answered[1]) == [{"n": 4}], answered
+
+
 def test_a_plan_elsewhere_is_the_one_here(command, no_page, store, monkeypatch):
     here = planned(command, "here")
     address = "s3://ours/plan"

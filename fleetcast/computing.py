@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -12,8 +12,34 @@ from fleetcast.exits import EXIT_FAILED, Stop
 from fleetcast.options import Machines, results_folder
 
 if TYPE_CHECKING:
+    from fleetcast.progress import Line
     from simulator.executors import Executor
     from simulator.store import Store
+
+
+class Work(NamedTuple):
+    """What a command simulates with."""
+
+    store: "Store"
+    executor: "Executor"
+    line: "Line"
+    """Where it tells how far it is."""
+
+
+@contextmanager
+def simulating(machines: Machines, runs_folder: Path) -> Iterator[Work]:
+    """For as long as a command simulates; what its user has to mend is a Stop."""
+    from fleetcast.progress import compile_first, watching
+    from fleetcast.stop_on import user_errors
+
+    compile_first()
+    with (
+        user_errors(),
+        stored_runs(runs_folder) as store,
+        at_work(machines) as executor,
+        watching() as line,
+    ):
+        yield Work(store, executor, line)
 
 
 @contextmanager

@@ -93,11 +93,9 @@ def make_plan(
     explained: bool, keep: Keep,
 ) -> dict[str, Any]:  # fmt: skip
     """Search, then write everything; plan.json last, so that its presence means done."""
-    from fleetcast.computing import at_work, stored_runs
+    from fleetcast.computing import simulating
     from fleetcast.plan_runs import runs_by_scenario, shown_periods
-    from fleetcast.progress import compile_first, watching
     from fleetcast.search_board import SearchTold
-    from fleetcast.stop_on import user_errors
     from planner.evidence import write_tables
     from planner.explain import explain
     from planner.metrics import Figures
@@ -107,13 +105,7 @@ def make_plan(
     from simulator.results import finite, manifest, write_json
 
     (folder / "plan.json").unlink(missing_ok=True)
-    compile_first()
-    with (
-        user_errors(),
-        stored_runs(runs_folder) as store,
-        at_work(machines) as executor,
-        watching() as line,
-    ):
+    with simulating(machines, runs_folder) as (store, executor, line):
         runs_of = runs_by_scenario(store, executor)
 
         def figures_of(own: Scenario, trial: Trial) -> Figures:

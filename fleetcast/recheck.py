@@ -7,12 +7,10 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.computing import at_work, stored_runs
+from fleetcast.computing import simulating
 from fleetcast.exits import EXIT_DONE, EXIT_NO_LONGER, EXIT_UNDECIDED, Stop
 from fleetcast.plan_files import read_plan, version_text
 from fleetcast.plan_runs import runs_by_scenario
-from fleetcast.progress import compile_first, watching
-from fleetcast.stop_on import user_errors
 from planner.holding import as_data, still_holds
 from planner.plan import promise_of
 from planner.plan_file import made_here
@@ -85,13 +83,7 @@ def value_at(data: Any, path: KeyPath) -> Any:
 def run_check(scenario: Scenario, replicas: int, machines: options.Machines, runs: Path) -> Tally:
     """The test, on runs that stay for the next time."""
     budget = promise_of(scenario).runs_max
-    compile_first()
-    with (
-        user_errors(),
-        stored_runs(runs) as store,
-        at_work(machines) as executor,
-        watching() as line,
-    ):
+    with simulating(machines, runs) as (store, executor, line):
         runs_of = runs_by_scenario(store, executor)
         done = 0
 

@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from fleetcast import options
-from fleetcast.computing import at_work, stored_runs
+from fleetcast.computing import simulating
 from fleetcast.exits import EXIT_DONE, Stop
 from fleetcast.plan_runs import runs_by_scenario
-from fleetcast.progress import compile_first, watching
 from fleetcast.search_board import SearchTold
-from fleetcast.stop_on import user_errors
 from planner.explain import explain
 from planner.plan import plan
 from planner.shards import Shard, Share
@@ -39,13 +37,7 @@ def run_shard(
     scenario: Scenario, shard: Shard, output: str, machines: options.Machines, runs: Path
 ) -> int:
     """Run, print what was done, and return the exit code."""
-    compile_first()
-    with (
-        user_errors(),
-        stored_runs(runs) as store,
-        at_work(machines) as executor,
-        watching() as line,
-    ):
+    with simulating(machines, runs) as (store, executor, line):
         share, told = Share(shard, runs_by_scenario(store, executor)), SearchTold(line)
         explain(plan(scenario, share, told), share, told.explain)
     data = as_data(scenario, share)

@@ -85,9 +85,7 @@ def run_replications(
     runs_folder: Path,
 ) -> dict[str, Any]:
     """Run, then write tables, manifest and, last, the summary: its presence means done."""
-    from fleetcast.computing import at_work, stored_runs
-    from fleetcast.progress import compile_first, watching
-    from fleetcast.stop_on import user_errors
+    from fleetcast.computing import simulating
     from planner.accounts import fleet_accounts
     from planner.evidence import write_tables
     from planner.metrics import Summary, estimates, table
@@ -102,13 +100,7 @@ def run_replications(
     size, scaling = scenario.fleet.replicas, scenario.fleet.autoscaling
     replications, rows = contents["replications"], []
     (folder / "simulation.json").unlink(missing_ok=True)
-    compile_first()
-    with (
-        user_errors(),
-        stored_runs(runs_folder) as store,
-        at_work(machines) as executor,
-        watching() as line,
-    ):
+    with simulating(machines, runs_folder) as (store, executor, line):
         runs = Runs(scenario, store, executor, Summary(objectives))
         for index in range(replications):
             where = {"phase": "simulate", "line": 0, "replicas": size, "replication": index}

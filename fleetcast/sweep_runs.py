@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fleetcast import options
-from fleetcast.computing import at_work, stored_runs
+from fleetcast.computing import simulating
 from fleetcast.plan_runs import runs_by_scenario
-from fleetcast.progress import Line, compile_first, watching
-from fleetcast.stop_on import user_errors
+from fleetcast.progress import Line
 from fleetcast.sweep_question import Asked, Sweep
 from planner.metrics import Figures
 from planner.shards import Shard
@@ -29,13 +28,7 @@ class Work(NamedTuple):
 
 @contextmanager
 def at_work_on(sweep: Sweep, machines: options.Machines, runs_folder: Path) -> Iterator[Work]:
-    compile_first()
-    with (
-        user_errors(),
-        stored_runs(runs_folder) as store,
-        at_work(machines) as executor,
-        watching() as line,
-    ):
+    with simulating(machines, runs_folder) as (store, executor, line):
         of_scenario = runs_by_scenario(store, executor)
         possible = [(cell.number, cell.scenario) for cell in sweep.cells if cell.scenario]
         yield Work({number: of_scenario(scenario) for number, scenario in possible}, line)

@@ -4,15 +4,11 @@ Its figures are plain SVG from templates/accuracy_figures.html: their colours fo
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import jinja2
 
 from reports.accuracy_lines import metric_name, percents
 from reports.accuracy_scales import Data, histograms, parity
-from reports.tables import counted
+from reports.rendering import templates
 
-TEMPLATES = Path(__file__).parent / "templates"
 LATENCIES = ("e2e", "ttft", "tpot")
 STATISTICS = ("mean", "p50")
 FURTHER = ("e2e_p90", "ttft_p90", "prefill", "decode", "throughput")
@@ -24,17 +20,10 @@ BAD_PCT = 20.0
 
 def page(data: Data) -> str:
     """The page of calibration.accuracy.as_json with `asked` and `versions`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {
         "metric": metric_name,
         "percents": percents,
-        "counted": counted,
         "figure": figure,
     }
     shown = data["summary"] or data["overloads"]

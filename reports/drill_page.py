@@ -1,18 +1,15 @@
 """What a drill found as one HTML page that needs nothing else, and its picture."""
 
-import os
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from reports import image
 from reports.drill_figures import drill_picture
 from reports.drill_lines import fleet_text, incident_text, kill_text, table, verdicts
+from reports.rendering import render, write_page
 from reports.tables import counted
 from reports.trace_lines import duration
 
-TEMPLATES = Path(__file__).parent / "templates"
 PICTURE, PAGE = "drill.png", "drill.html"
 
 
@@ -24,23 +21,13 @@ def write_drill(data: dict[str, Any], folder: Path) -> Path:
         # The layout is found by now; finding it again would take as long again.
         figure.set_layout_engine("none")
         drawing = image.inline_svg(figure, "drill")
-    path = folder / PAGE
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(render(data, drawing), encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+    return write_page(page(data, drawing), folder / PAGE)
 
 
-def render(data: dict[str, Any], drawing: str) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def page(data: dict[str, Any], drawing: str) -> str:
     header, *rows = table(data)
-    return environment.get_template("drill.html").render(
+    return render(
+        "drill.html",
         data=data,
         title=f"Drill of {data['name']}: {fleet_text(data)}",
         kills=[kill_text(kill) for kill in data["kills"]],

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from planner.verdict import keeps, used_share
@@ -169,11 +168,3 @@ def used_shares(values: pd.DataFrame, objectives: list[Objective]) -> pd.Series:
     """Of the objective that a period uses most of, by replication; empty without objectives."""
     used = used_by_objective(values, objectives)
     return used.max(axis=1) if used.shape[1] else pd.Series(dtype=float)
-
-
-def worst_period(values: pd.DataFrame, objectives: list[Objective]) -> int | None:
-    """The period that uses most of what some objective allows; the first of several."""
-    used = used_shares(values, objectives)
-    if used.empty or used.isna().all():
-        return None
-    return int(used.index.to_numpy()[np.nanargmax(used)])

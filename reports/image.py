@@ -22,8 +22,6 @@ INK, GREY, PALE = "#1f2933", "#6b7785", "#d5dbe1"
 DARK, LIGHT = "#000001", "#fffffe"
 """As good as black and white, for what stands on a colour of its own: a page turns those around."""
 
-BROAD, NARROW = (9.6, 5.8), (9.6, 3.9)
-"""Sizes of figures, inches."""
 ON_PAGE = {
     "#ffffff": "paper", PALE: "line", GREY: "soft", INK: "ink", BLUE: "blue", ORANGE: "orange",
     GREEN: "green", VERMILLION: "vermillion", PURPLE: "purple", SKY: "sky", YELLOW: "yellow",

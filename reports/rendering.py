@@ -29,6 +29,11 @@ FILTERS = {
 
 def render(template: str, **facts: Any) -> str:
     """A template of ours with its facts; one that is missing is our mistake."""
+    return templates().get_template(template).render(**facts)
+
+
+def templates() -> jinja2.Environment:
+    """Our templates, with the filters that all of them know."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -37,7 +42,7 @@ def render(template: str, **facts: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS
-    return environment.get_template(template).render(**facts)
+    return environment
 
 
 def write_page(page: str, path: Path) -> Path:

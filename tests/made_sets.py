@@ -11,11 +11,14 @@ import pandas as pd
 from planner.comparison import FIGURES
 from planner.result_set import ResultSet
 from scenarios.loading import load
+from simulator.control.accounts import Accounts
 from simulator.tables import RESULTS_VERSION
 
 Data = dict[str, Any]
 EXAMPLE = load(Path(__file__).parents[1] / "scenarios" / "examples" / "chat.yaml").as_yaml_data()
 OBJECTIVES = EXAMPLE["sla"]["objectives"]
+NO_ACCOUNTS = Accounts(0, (), 0, 0, (), 0, (0,), (), 0)
+"""Of a run whose fleet is not known."""
 
 
 def make_periods(count: int = 20, first: int = 0, **columns: Any) -> pd.DataFrame:

@@ -127,10 +127,6 @@ class Accounts:
         return [time_ns / NS_PER_S for time_ns in self.down_ns]
 
 
-NO_ACCOUNTS = Accounts(0, (), 0, 0, (), 0, (0,), (), 0)
-"""Of a run whose fleet is not known."""
-
-
 def restored(data: dict[str, Any]) -> Accounts:
     """The accounts that `dataclasses.asdict` turned into data, also after a way through JSON."""
     pools = tuple(map(tuple, data["gpu_ns"]))

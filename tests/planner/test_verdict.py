@@ -8,9 +8,9 @@ import pytest
 
 from planner.verdict import AllowancesFor, available_error_rate, judge
 from scenarios.objectives import parse_objective
-from simulator.control.accounts import NO_ACCOUNTS
 from simulator.histogram import histogram
 from simulator.run import COMPLETED, LOST, REJECTED, Run, incident_frame
+from tests.made_sets import NO_ACCOUNTS
 from tests.oracles.small import small_scenario, small_traffic
 
 

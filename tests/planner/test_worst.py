@@ -5,8 +5,8 @@ import pandas as pd
 
 from planner.worst import Worst, limits_used, worst_requests
 from scenarios.objectives import parse_objective
-from simulator.control.accounts import NO_ACCOUNTS
 from simulator.run import COMPLETED, REJECTED, UNFINISHED, Run, incident_frame
+from tests.made_sets import NO_ACCOUNTS
 
 TTFT_S = np.array([0.1, 0.4, 0.2, 0.3, 0.1])
 FINISH_S = np.array([2.0, 2.0, 9.0, 4.0, np.nan])

@@ -19,7 +19,6 @@ from reports.page import write_report
 from reports.panels import SECTIONS
 from scenarios.loading import load
 from scenarios.objectives import parse_objective
-from simulator.control.accounts import NO_ACCOUNTS
 from simulator.histogram import histogram
 from simulator.keeping import Period
 from simulator.record import read_record, record_bytes, rows_of
@@ -27,6 +26,7 @@ from simulator.results import versions
 from simulator.run import COMPLETED, LOST, Run, incident_frame
 from simulator.simulate import arrivals
 from simulator.tables import RESULTS_VERSION, TABLES
+from tests.made_sets import NO_ACCOUNTS
 
 Data = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "scenarios" / "examples" / "chat.yaml"

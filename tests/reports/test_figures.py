@@ -22,7 +22,6 @@ from reports.folder import (
     period_values,
     read_results,
     used_share,
-    worst_period,
 )
 from reports.image import house_style, inline_svg, on_page, svg
 from reports.panels import course_data, median_of, panels_of, worst_first
@@ -161,14 +160,15 @@ def test_the_histogram_loses_no_period(values: list[float], never: int, objectiv
 
 
 def test_values_of_periods_are_those_of_the_planner(write_folder: Any) -> None:
-    values = period_values(read_results(write_folder()))
+    results = read_results(write_folder())
+    values = period_values(results)
     assert set(values.columns) >= {TTFT.text, ERRORS.text}
     assert values[ERRORS.text].tolist() == [2 / 40] + [0.0] * 7
     # p95 of 40 requests: at most two may be slower.
     assert values[TTFT.text][3] == np.sort(make_run(3).ttft_s)[-3]
     assert broken_counts(values, [TTFT, ERRORS])[ERRORS.text] == 1
     assert broken_periods(values, [TTFT, ERRORS]) == {0}
-    assert worst_period(values, [TTFT, ERRORS]) == 0
+    assert worst_first(results, values)[0] == 0
 
 
 def test_used_share_is_one_at_the_limit() -> None:

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.control.accounts import (
-    NO_ACCOUNTS,
     Hardware,
     hardware,
     restored,
@@ -31,6 +30,7 @@ from simulator.control.books import (
 from simulator.control.spans import area_ns, spans, time_by_count_ns
 from simulator.run import incidents_in_period
 from simulator.simulate import simulate
+from tests.made_sets import NO_ACCOUNTS
 from tests.oracles.small import small_scenario
 
 S = 10**9
